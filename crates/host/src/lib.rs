@@ -1,0 +1,42 @@
+//! Runs Claviger's verification core as a WebAssembly module inside a Rust program.
+//!
+//! Why not link `claviger-core`? Because the module is isolated (what goes wrong in it ends an instance, not the
+//! program; it has no imports, so it can do nothing but compute) and because a newer module can be put in the place
+//! of an older one without rebuilding the host. The verdicts are core's own types, and [`Verifier`] implements core's
+//! [`VerifyKey`], so the two are interchangeable.
+//!
+//! ```
+//! use claviger_host::core::{IssuingKey, KeyPrefix, Purpose, RequestContext, SharedSecret, SignedKeyTerms};
+//! use claviger_host::{Module, PoolOptions, Secrets, Verifier};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let prefix = KeyPrefix::new("acme_live")?;
+//! let secret = SharedSecret::generate(Purpose::Issuing, 1, &[7; 40]);
+//! let key = IssuingKey::new(prefix, &secret)?.generate(&[9; 8], SignedKeyTerms::expiring(1_790_000_000, 60))?;
+//!
+//! let secrets = Secrets::new().issuing_secret(prefix, secret);
+//! let verifier = Verifier::new(&Module::embedded()?, secrets, PoolOptions::default())?;
+//! assert!(verifier.verify_key(key.expose(), &RequestContext::at(1_790_000_000)).is_verified());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`VerifyKey`]: claviger_core::VerifyKey
+
+mod engine;
+mod error;
+mod instance;
+mod module;
+mod pool;
+mod secrets;
+mod verifier;
+
+pub use claviger_core as core;
+pub use wasmtime;
+
+pub use engine::{CALL_TICKS, TICK, new_engine};
+pub use error::HostError;
+pub use module::{EMBEDDED_MODULE, Module};
+pub use pool::PoolOptions;
+pub use secrets::Secrets;
+pub use verifier::Verifier;

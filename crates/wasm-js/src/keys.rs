@@ -1,0 +1,163 @@
+//! Generating and reading keys: rare calls, with objects in and out.
+
+use crate::{failure, from_js, to_js};
+use claviger_core::{
+    IssuingKey, KeyPrefix, OpaqueUse, Purpose, SharedSecret, SignedKeyTerms, generate_opaque_key, parse,
+};
+use serde::{Deserialize, Serialize};
+use wasm_bindgen::prelude::*;
+use zeroize::Zeroize;
+
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase")]
+enum KeyOptions {
+    Opaque {
+        prefix: String,
+    },
+    OpaqueSigning {
+        prefix: String,
+    },
+    Signed {
+        prefix: String,
+        issuing_secret: String,
+        issued_at: f64,
+        lifetime_minutes: Option<f64>,
+        read_only: bool,
+    },
+}
+
+#[derive(Deserialize)]
+struct SecretOptions {
+    purpose: String,
+    version: f64,
+}
+
+/// Reads a prefix and an issuing secret, and says which of them is wrong.
+pub(crate) fn issuing_key(prefix: &str, secret: &str) -> Result<IssuingKey, JsValue> {
+    let prefix = key_prefix(prefix)?;
+    let secret = SharedSecret::parse(secret).map_err(|error| failure("invalid_secret", error))?;
+    IssuingKey::new(prefix, &secret).map_err(|error| failure("invalid_secret", error))
+}
+
+fn key_prefix(prefix: &str) -> Result<KeyPrefix, JsValue> {
+    KeyPrefix::new(prefix).map_err(|error| failure("invalid_prefix", error))
+}
+
+/// Random bytes of the runtime.
+fn entropy<const N: usize>() -> Result<[u8; N], JsValue> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| failure("no_entropy", error))?;
+    Ok(bytes)
+}
+
+/// A number of JavaScript as an integer from 0 to `max`.
+fn integer(name: &str, number: f64, max: u64) -> Result<u64, JsValue> {
+    let integer = number as u64;
+    if integer as f64 == number && integer <= max {
+        Ok(integer)
+    } else {
+        Err(failure("invalid_options", format!("{name} must be an integer from 0 to {max}")))
+    }
+}
+
+/// Makes a key from the options of TypeScript's `generateKey`, and returns its text.
+///
+/// # Errors
+/// Throws an object with `code` and `message`.
+#[wasm_bindgen]
+pub fn generate_key(options: JsValue) -> Result<String, JsValue> {
+    let opaque = |prefix: &str, usage| {
+        let mut entropy = entropy()?;
+        let (_, key) = generate_opaque_key(&key_prefix(prefix)?, usage, &entropy);
+        entropy.zeroize();
+        Ok(key)
+    };
+    let key = match from_js(options)? {
+        KeyOptions::Opaque { prefix } => opaque(&prefix, OpaqueUse::Bearer),
+        KeyOptions::OpaqueSigning { prefix } => opaque(&prefix, OpaqueUse::BearerAndSigning),
+        KeyOptions::Signed { prefix, mut issuing_secret, issued_at, lifetime_minutes, read_only } => {
+            let issuer = issuing_key(&prefix, &issuing_secret);
+            issuing_secret.zeroize();
+            let issued_at = integer("issuedAt", issued_at, u64::MAX)?;
+            let mut terms = match lifetime_minutes {
+                None => SignedKeyTerms::without_lifetime(issued_at),
+                Some(minutes) => {
+                    let minutes = integer("lifetimeMinutes", minutes, u64::from(u32::MAX))?;
+                    SignedKeyTerms::expiring(issued_at, minutes as u32)
+                }
+            };
+            if read_only {
+                terms = terms.read_only();
+            }
+            issuer?.generate(&entropy()?, terms).map_err(|error| failure("invalid_time", error))
+        }
+    }?;
+    Ok(key.expose().into())
+}
+
+/// Makes a shared secret from the options of TypeScript's `generateSharedSecret`, and returns its text.
+///
+/// # Errors
+/// Throws an object with `code` and `message`.
+#[wasm_bindgen]
+pub fn generate_shared_secret(options: JsValue) -> Result<String, JsValue> {
+    let options: SecretOptions = from_js(options)?;
+    let purpose = match options.purpose.as_str() {
+        "issuing" => Purpose::Issuing,
+        "integration" => Purpose::Integration,
+        _ => return Err(failure("invalid_options", "purpose must be \"issuing\" or \"integration\"")),
+    };
+    let version = integer("version", options.version, 255)? as u8;
+    let mut entropy = entropy()?;
+    let secret = SharedSecret::generate(purpose, version, &entropy);
+    entropy.zeroize();
+    Ok(secret.to_text().expose().into())
+}
+
+/// What `parseKey` returns of a text that is well-formed.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Parts<'t> {
+    well_formed: bool,
+    kind: &'static str,
+    prefix: &'t str,
+    key_id: String,
+    version: Option<u8>,
+    read_only: Option<bool>,
+    issued_at: Option<u64>,
+    expires_at: Option<u64>,
+}
+
+/// What `parseKey` returns of a text that is not.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct NotWellFormed {
+    well_formed: bool,
+    part: &'static str,
+    message: String,
+}
+
+/// Reads a text of any format, for TypeScript's `parseKey`.
+#[wasm_bindgen]
+pub fn parse_key(text: &str) -> JsValue {
+    match parse(text) {
+        Ok(parsed) => {
+            let claims = parsed.claims();
+            to_js(&Parts {
+                well_formed: true,
+                kind: parsed.kind().as_str(),
+                prefix: parsed.prefix(),
+                key_id: parsed.id().to_string(),
+                version: parsed.version().or(claims.map(|claims| claims.version())),
+                read_only: claims.map(|claims| claims.read_only()),
+                issued_at: claims.map(|claims| claims.issued_at()),
+                expires_at: claims.and_then(|claims| claims.expires_at()),
+            })
+        }
+        Err(error) => to_js(&NotWellFormed {
+            well_formed: false,
+            part: error.part.as_str(),
+            message: error.to_string(),
+        }),
+    }
+}

@@ -1,0 +1,34 @@
+//! The wasm-bindgen face of the core, from which the npm package `claviger` is made.
+//!
+//! What JavaScript programs see is the TypeScript in `js/src`; this crate is only what that calls. The hot path
+//! ([`RawVerifier`]) crosses the border with bytes in a buffer and numbers; everything else with plain objects.
+
+mod keys;
+mod raw_verifier;
+
+pub use keys::{generate_key, generate_shared_secret, parse_key};
+pub use raw_verifier::RawVerifier;
+
+use serde::Serialize;
+use wasm_bindgen::JsValue;
+
+/// What a failed call throws: TypeScript makes a `ClavigerError` of it.
+#[derive(Serialize)]
+struct Failure {
+    code: &'static str,
+    message: String,
+}
+
+fn failure(code: &'static str, message: impl ToString) -> JsValue {
+    to_js(&Failure { code, message: message.to_string() })
+}
+
+/// A value as a plain JavaScript object. Ours always have one; `undefined` would stand for none.
+fn to_js(value: &impl Serialize) -> JsValue {
+    value.serialize(&serde_wasm_bindgen::Serializer::json_compatible()).unwrap_or(JsValue::UNDEFINED)
+}
+
+/// Options from a JavaScript object.
+fn from_js<T: serde::de::DeserializeOwned>(options: JsValue) -> Result<T, JsValue> {
+    serde_wasm_bindgen::from_value(options).map_err(|error| failure("invalid_options", error))
+}

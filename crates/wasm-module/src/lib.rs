@@ -1,0 +1,256 @@
+//! The core behind an ABI of numbers and bytes, as a WebAssembly module without imports: any host can load it.
+//!
+//! # The ABI, version 1
+//!
+//! One instance holds one verifier. It is single-threaded; hosts use one instance a thread at a time.
+//!
+//! **Memory.** The module owns its memory and exports it as `memory`. There are two buffers, whose addresses
+//! ([`claviger_input`], [`claviger_output`]) do not change while the instance lives:
+//!
+//! - *input*, [`INPUT_CAPACITY`] bytes: the host writes arguments here before a call. Where a function takes several
+//!   texts they stand one behind the other, and their lengths are its parameters.
+//! - *output*, [`OUTPUT_CAPACITY`] bytes: the module writes results here, until the next call. A host may read it
+//!   at any time and never writes it.
+//!
+//! Memory can grow, never move: a host whose view of it depends on its size (JavaScript) takes the view anew.
+//!
+//! **Results.** [`claviger_verify_key`] returns a denial code's number, 0 for *verified*, and writes the verdict's
+//! record of 64 bytes (see `Verdict::to_record` in `claviger-core`). Functions that do something return a
+//! [`Status`]: 0 or more is success, and for those that write a result its length; below 0 is an error.
+//!
+//! **Secrets.** Entropy and time are arguments, because the module has no imports that could give them. Functions
+//! that take or make secrets wipe the input before they return; a host calls [`claviger_wipe`] when it has read a
+//! generated text. Numbers larger than 32 bits are `i64` at the border, read as unsigned.
+//!
+//! **Traps.** No input makes the module trap. If it traps all the same, throw the instance away.
+//!
+//! A host refuses a module whose [`claviger_abi_version`] it does not know.
+#![cfg_attr(target_family = "wasm", no_std)]
+
+extern crate alloc;
+
+mod state;
+mod status;
+
+use claviger_core::{
+    IssuingKey, KeyPrefix, OpaqueUse, Purpose, SecretText, SharedSecret, SharedSecretError, SignedKeyTerms,
+    generate_opaque_key, parse,
+};
+use state::{State, with_state};
+pub use status::Status;
+
+/// The version of this ABI.
+pub const ABI_VERSION: u32 = 1;
+/// Bytes of the input buffer.
+pub const INPUT_CAPACITY: usize = state::INPUT_CAPACITY;
+/// Bytes of the output buffer.
+pub const OUTPUT_CAPACITY: usize = state::OUTPUT_CAPACITY;
+
+/// Option of [`claviger_verifier_begin`]: accept keys that never expire.
+pub const ALLOW_KEYS_WITHOUT_LIFETIME: u32 = 1;
+/// Flag of [`claviger_generate_signed_key`]: the key has only the read-only part of its rights.
+pub const READ_ONLY: u32 = 1;
+
+#[cfg(target_family = "wasm")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
+/// Nobody could read a message here, and its text would be a part of every download.
+#[cfg(target_family = "wasm")]
+#[panic_handler]
+fn trap(_: &core::panic::PanicInfo<'_>) -> ! {
+    core::arch::wasm32::unreachable()
+}
+
+macro_rules! exports {
+    ($($(#[$attribute:meta])* fn $name:ident($($parameter:ident: $type:ty),*) -> $result:ty $body:block)*) => {
+        $(
+            $(#[$attribute])*
+            #[expect(unsafe_code, reason = "an exported name is how a host finds the function")]
+            #[unsafe(no_mangle)]
+            pub extern "C" fn $name($($parameter: $type),*) -> $result $body
+        )*
+    };
+}
+
+exports! {
+    /// The version of the ABI: 1.
+    fn claviger_abi_version() -> u32 {
+        ABI_VERSION
+    }
+
+    /// The address of the input buffer.
+    fn claviger_input() -> u32 {
+        with_state(|state| state.input.as_ptr() as usize as u32)
+    }
+
+    /// The bytes of the input buffer: [`INPUT_CAPACITY`].
+    fn claviger_input_capacity() -> u32 {
+        INPUT_CAPACITY as u32
+    }
+
+    /// The address of the output buffer.
+    fn claviger_output() -> u32 {
+        with_state(|state| state.output.as_ptr() as usize as u32)
+    }
+
+    /// The bytes of the output buffer: [`OUTPUT_CAPACITY`].
+    fn claviger_output_capacity() -> u32 {
+        OUTPUT_CAPACITY as u32
+    }
+
+    /// Starts a new configuration of the verifier. The one in use stays until [`claviger_verifier_commit`].
+    ///
+    /// `options` is 0 or [`ALLOW_KEYS_WITHOUT_LIFETIME`]; other bits are an error.
+    fn claviger_verifier_begin(options: u32) -> Status {
+        if options & !ALLOW_KEYS_WITHOUT_LIFETIME != 0 {
+            return Status::INVALID_OPTION;
+        }
+        with_state(|state| state.begin(options & ALLOW_KEYS_WITHOUT_LIFETIME != 0))
+    }
+
+    /// Adds an issuing secret to the new configuration. Input: the key prefix, then the text of the secret.
+    fn claviger_verifier_add_issuing_secret(prefix_len: u32, secret_len: u32) -> Status {
+        with_state(|state| {
+            let key = state.issuing_key(prefix_len, secret_len);
+            state.wipe_input();
+            ended(key.and_then(|key| state.add(key)))
+        })
+    }
+
+    /// Puts the new configuration in the place of the old one, whole; on an error the old one stays.
+    fn claviger_verifier_commit() -> Status {
+        with_state(|state| ended(state.commit()))
+    }
+
+    /// Verifies the key of `len` bytes in the input at the time `now` (Unix seconds): 0, or a denial code's number.
+    ///
+    /// A longer text than the input holds need not be written to be denied: call with its length.
+    fn claviger_verify_key(len: u32, now: u64) -> u32 {
+        with_state(|state| state.verify(len, now))
+    }
+
+    /// Reads a text of any format in the input without proving anything. Output: `u8` kind, `u8` length of the
+    /// prefix, `u8` version and `u8` flags (1: has a version, 2: has claims, 4: read only, 8: expires), four zero
+    /// bytes, then `u64` id, issued-at and expires-at.
+    fn claviger_parse_key(len: u32) -> Status {
+        with_state(|state| {
+            let described = state.text(0, len).and_then(describe);
+            ended(described.map(|result| state.write(&result)))
+        })
+    }
+
+    /// Makes a shared secret: `purpose` 1 issuing, 2 integration; `version` 0 to 255. Input: 40 random bytes.
+    /// Output: its text.
+    fn claviger_generate_shared_secret(purpose: u32, version: u32) -> Status {
+        generate(|state| {
+            let purpose = match purpose {
+                1 => Purpose::Issuing,
+                2 => Purpose::Integration,
+                _ => return Err(Status::INVALID_OPTION),
+            };
+            let version = u8::try_from(version).map_err(|_| Status::INVALID_OPTION)?;
+            Ok(SharedSecret::generate(purpose, version, state.entropy(0)?).to_text())
+        })
+    }
+
+    /// Makes an opaque key: `usage` 1 bearer, 2 bearer and signing. Input: the key prefix, then 40 random bytes.
+    /// Output: the key.
+    fn claviger_generate_opaque_key(usage: u32, prefix_len: u32) -> Status {
+        generate(|state| {
+            let usage = match usage {
+                1 => OpaqueUse::Bearer,
+                2 => OpaqueUse::BearerAndSigning,
+                _ => return Err(Status::INVALID_OPTION),
+            };
+            let prefix = state.prefix(prefix_len)?;
+            Ok(generate_opaque_key(&prefix, usage, state.entropy(prefix_len)?).1)
+        })
+    }
+
+    /// Makes a signed key: issued at `issued_at` (Unix seconds), good for `lifetime_minutes` (0: without lifetime),
+    /// `flags` 0 or [`READ_ONLY`]. Input: the key prefix, the text of an issuing secret, then 8 random bytes. Output:
+    /// the key.
+    fn claviger_generate_signed_key(
+        prefix_len: u32, secret_len: u32, issued_at: u64, lifetime_minutes: u32, flags: u32
+    ) -> Status {
+        generate(|state| {
+            if flags & !READ_ONLY != 0 {
+                return Err(Status::INVALID_OPTION);
+            }
+            let issuer = state.issuing_key(prefix_len, secret_len)?;
+            let entropy = state.entropy(prefix_len.saturating_add(secret_len))?;
+            let mut terms = match lifetime_minutes {
+                0 => SignedKeyTerms::without_lifetime(issued_at),
+                minutes => SignedKeyTerms::expiring(issued_at, minutes),
+            };
+            if flags & READ_ONLY != 0 {
+                terms = terms.read_only();
+            }
+            issuer.generate(entropy, terms).map_err(|_| Status::INVALID_TIME)
+        })
+    }
+
+    /// Overwrites both buffers with zeros.
+    fn claviger_wipe() -> Status {
+        with_state(|state| {
+            state.wipe_input();
+            state.wipe_output();
+            Status::OK
+        })
+    }
+}
+
+fn ended(result: Result<Status, Status>) -> Status {
+    result.unwrap_or_else(|error| error)
+}
+
+/// Runs a generator, wipes its input, and writes its text.
+fn generate(make: impl FnOnce(&State) -> Result<SecretText, Status>) -> Status {
+    with_state(|state| {
+        let made = make(state);
+        state.wipe_input();
+        ended(made.map(|text| state.write(text.expose().as_bytes())))
+    })
+}
+
+/// The result of [`claviger_parse_key`].
+fn describe(text: &str) -> Result<[u8; 32], Status> {
+    let parsed = parse(text).map_err(Status::malformed)?;
+    let claims = parsed.claims();
+    let expires_at = claims.and_then(|claims| claims.expires_at());
+    let flags = [
+        parsed.version().is_some(),
+        claims.is_some(),
+        claims.is_some_and(|claims| claims.read_only()),
+        expires_at.is_some(),
+    ];
+    let flags = flags.iter().rev().fold(0, |flags, &set| flags << 1 | u8::from(set));
+    let prefix_len = parsed.prefix().len() as u8;
+    let head = [parsed.kind().number(), prefix_len, parsed.version().unwrap_or(0), flags, 0, 0, 0, 0];
+    let issued_at = claims.map_or(0, |claims| claims.issued_at());
+    let [id, issued_at, expires_at] =
+        [parsed.id().as_u64(), issued_at, expires_at.unwrap_or(0)].map(u64::to_le_bytes);
+    let mut result = [0; 32];
+    for (slot, byte) in result.iter_mut().zip([head, id, issued_at, expires_at].as_flattened()) {
+        *slot = *byte;
+    }
+    Ok(result)
+}
+
+impl State {
+    fn prefix(&self, prefix_len: u32) -> Result<KeyPrefix, Status> {
+        KeyPrefix::new(self.text(0, prefix_len)?).map_err(|_| Status::INVALID_PREFIX)
+    }
+
+    #[inline(never)]
+    fn issuing_key(&self, prefix_len: u32, secret_len: u32) -> Result<IssuingKey, Status> {
+        let prefix = self.prefix(prefix_len)?;
+        let secret =
+            SharedSecret::parse(self.text(prefix_len, secret_len)?).map_err(|error| match error {
+                SharedSecretError::Malformed(error) => Status::malformed(error),
+                _ => Status::WRONG_PURPOSE,
+            })?;
+        IssuingKey::new(prefix, &secret).map_err(|_| Status::WRONG_PURPOSE)
+    }
+}

@@ -1,0 +1,40 @@
+//! Everything that must hold before a change lands.
+
+use crate::{
+    size,
+    step::{cargo, note, run},
+    test,
+    toolchain::Toolchain,
+    vectors, wasm,
+};
+use anyhow::Result;
+
+/// Runs all checks, the quick ones first.
+pub(crate) fn ci() -> Result<()> {
+    note("fmt");
+    run(&mut cargo(["fmt", "--all", "--check"]))?;
+    note("clippy");
+    run(&mut cargo([
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--all-features",
+        "--quiet",
+        "--",
+        "-Dwarnings",
+    ]))?;
+    note("core without std");
+    for target in ["thumbv7em-none-eabi", "wasm32-unknown-unknown"] {
+        let mut build = Toolchain::for_target(target)?.build(target, "core,alloc")?;
+        run(build.args(["--quiet", "--package", "claviger-core"]))?;
+    }
+    note("documentation");
+    run(cargo(["doc", "--workspace", "--no-deps", "--all-features", "--quiet"])
+        .env("RUSTDOCFLAGS", "-Dwarnings"))?;
+    test()?;
+    note("golden files are unchanged");
+    vectors::vectors(true)?;
+    note("the committed module is what its source builds to");
+    wasm::build_module(true)?;
+    size::size()
+}

@@ -1,0 +1,106 @@
+//! The npm package: its tools, its tarball, and a project that has the tarball installed as a user would.
+
+use crate::{
+    step::{note, output, root, run, target_dir},
+    system,
+};
+use anyhow::{Context, Result};
+use std::{fs, path::PathBuf, process::Command};
+
+fn js() -> PathBuf {
+    root().join("js")
+}
+
+/// The project that has the tarball installed; the parity suite and the demo run in it.
+fn consumer() -> PathBuf {
+    target_dir().join("npm/consumer")
+}
+
+/// A file of a development tool.
+pub(crate) fn tool(path: &str) -> PathBuf {
+    js().join("node_modules").join(path)
+}
+
+fn npm(arguments: &[&str]) -> Command {
+    let mut command = Command::new("npm");
+    command.current_dir(js()).args(arguments);
+    command
+}
+
+/// Makes sure that Node is there and the tools in `js/package-lock.json` are installed.
+pub(crate) fn install_tools() -> Result<()> {
+    system::require("Node.js 20 or later with npm", &["nodejs", "npm"], || {
+        system::has("node") && system::has("npm")
+    })?;
+    let lock = fs::read(js().join("package-lock.json")).context("js/package-lock.json is missing")?;
+    // npm leaves no trace of the lock file as such, so this does.
+    let installed = tool(".claviger-lock.json");
+    if fs::read(&installed).is_ok_and(|installed| installed == lock) {
+        return Ok(());
+    }
+    note("installing npm packages from js/package-lock.json");
+    // Not `npm ci`: the lock file may lack the builds of workerd for other systems, and `ci` refuses that.
+    run(&mut npm(&[
+        "install",
+        "--no-save",
+        "--ignore-scripts",
+        "--no-fund",
+        "--no-audit",
+        "--loglevel=error",
+    ]))?;
+    Ok(fs::write(installed, lock)?)
+}
+
+/// Builds `js/dist` and packs the tarball.
+pub(crate) fn pack() -> Result<()> {
+    note("building and packing the npm package");
+    run(&mut npm(&["run", "--silent", "build"]))?;
+    for file in ["README.md", "LICENSE-MIT", "LICENSE-APACHE"] {
+        fs::copy(root().join(file), js().join(file)).with_context(|| format!("cannot copy {file}"))?;
+    }
+    let folder = target_dir().join("npm");
+    fs::create_dir_all(&folder)?;
+    let mut pack = npm(&["pack", "--silent", "--pack-destination"]);
+    let packed = output(pack.arg(&folder))?;
+    fs::rename(folder.join(packed.trim()), folder.join("claviger.tgz"))?;
+    Ok(())
+}
+
+/// Installs the tarball into a project of its own, and bundles the worker of the parity suite from there.
+pub(crate) fn install_consumer() -> Result<()> {
+    let consumer = consumer();
+    if consumer.exists() {
+        fs::remove_dir_all(&consumer)?;
+    }
+    fs::create_dir_all(&consumer)?;
+    fs::write(consumer.join("package.json"), "{ \"private\": true, \"type\": \"module\" }\n")?;
+    let mut install = npm(&["install", "--offline", "--no-fund", "--no-audit", "--loglevel=error"]);
+    run(install
+        .current_dir(&consumer)
+        .arg(target_dir().join("npm/claviger.tgz"))
+        .stdout(std::process::Stdio::null()))?;
+    let harness = root().join("tests/parity/js");
+    for entry in fs::read_dir(&harness).context("tests/parity/js is missing")? {
+        let entry = entry?;
+        fs::copy(entry.path(), consumer.join(entry.file_name()))?;
+    }
+    let mut bundle = Command::new("node");
+    bundle.current_dir(&consumer).arg(tool("esbuild/bin/esbuild")).arg("worker.mjs").args([
+        "--bundle",
+        "--format=esm",
+        "--conditions=workerd",
+        "--loader:.wasm=copy",
+        "--asset-names=[name]",
+        "--outfile=worker/worker.js",
+        "--log-level=warning",
+    ]);
+    run(&mut bundle)?;
+    let workerd =
+        output(Command::new("node").current_dir(js()).args(["--print", "require('workerd').default"]))?;
+    Ok(fs::write(consumer.join("workerd-path"), workerd.trim())?)
+}
+
+/// Runs the package's own tests.
+pub(crate) fn test() -> Result<()> {
+    run(&mut npm(&["test", "--silent"]))
+}

@@ -1,0 +1,38 @@
+//! What is downloaded, held against its budget.
+
+use crate::{
+    step::root,
+    wasm::{host_module, npm_wasm},
+};
+use anyhow::{Result, bail};
+use flate2::{Compression, write::GzEncoder};
+use std::{fs, io::Write, path::PathBuf};
+
+const KIB: usize = 1024;
+
+/// Prints raw and gzip sizes and fails above a budget.
+pub(crate) fn size() -> Result<()> {
+    let rows: [(&str, PathBuf, Option<usize>); 4] = [
+        ("module for WebAssembly hosts", host_module(), Some(16 * KIB)),
+        ("npm package, .wasm", npm_wasm(), Some(40 * KIB)),
+        ("npm package, workerd.js", root().join("js/dist/esm/workerd.js"), None),
+        ("npm package, node.js", root().join("js/dist/esm/node.js"), None),
+    ];
+    let mut above = Vec::new();
+    println!("{:<30} {:>8} {:>8} {:>8}", "bytes", "raw", "gzip", "budget");
+    for (name, path, budget) in rows {
+        let bytes = fs::read(&path)?;
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+        gzip.write_all(&bytes)?;
+        let gzip = gzip.finish()?.len();
+        let shown = budget.map_or_else(|| "-".to_owned(), |budget| budget.to_string());
+        println!("{name:<30} {:>8} {gzip:>8} {shown:>8}", bytes.len());
+        if budget.is_some_and(|budget| gzip > budget) {
+            above.push(name);
+        }
+    }
+    if !above.is_empty() {
+        bail!("above its budget: {}", above.join(", "));
+    }
+    Ok(())
+}

@@ -1,0 +1,101 @@
+//! The two WebAssembly artefacts: the import-free module inside `claviger-host`, and the one inside the npm package.
+
+use crate::{
+    npm,
+    step::{note, root, run},
+    toolchain::{Toolchain, remapped_paths},
+};
+use anyhow::{Context, Result, bail};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+use wasm_bindgen_cli_support::Bindgen;
+
+const TARGET: &str = "wasm32-unknown-unknown";
+
+/// The features of WebAssembly that rustc is told to use, or uses by default; wasm-opt must know them.
+const OPT_FEATURES: [&str; 7] = [
+    "--enable-simd",
+    "--enable-bulk-memory",
+    "--enable-sign-ext",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-multivalue",
+];
+
+/// The module that `claviger-host` embeds. It is committed, so that users of that crate need no WebAssembly toolchain.
+pub(crate) fn host_module() -> PathBuf {
+    root().join("crates/host/module/claviger.wasm")
+}
+
+/// The WebAssembly of the npm package.
+pub(crate) fn npm_wasm() -> PathBuf {
+    root().join("js/dist/claviger.wasm")
+}
+
+/// Builds the import-free module. With `check` it fails if the committed one is not the same.
+pub(crate) fn build_module(check: bool) -> Result<()> {
+    let (toolchain, raw) = compile("claviger-wasm-module")?;
+    let built = raw.with_extension("opt.wasm");
+    optimise(&raw, &built)?;
+    let (built, committed) = (fs::read(&built)?, host_module());
+    if fs::read(&committed).is_ok_and(|present| present == built) {
+        return Ok(());
+    }
+    if check && toolchain == Toolchain::Rustup {
+        bail!(
+            "{} is not what its source builds to with {}; run cargo xtask build and commit it",
+            committed.display(),
+            toolchain.version()?
+        );
+    }
+    if toolchain == Toolchain::Debian {
+        // Another compiler makes other bytes of the same source. The committed ones stay what they are.
+        note(&format!("the module of {} is left aside; the committed one stays", toolchain.version()?));
+        return Ok(());
+    }
+    note("the module has changed; commit crates/host/module/claviger.wasm");
+    fs::create_dir_all(committed.parent().context("no folder")?)?;
+    Ok(fs::write(committed, built)?)
+}
+
+/// Builds the WebAssembly and the glue of the npm package into `js/wasm`.
+pub(crate) fn build_for_js() -> Result<()> {
+    let (_, raw) = compile("claviger-wasm-js")?;
+    let out = root().join("js/wasm");
+    fs::create_dir_all(&out)?;
+    let mut bindgen = Bindgen::new();
+    bindgen
+        .input_path(&raw)
+        .web(true)?
+        .typescript(true)
+        .omit_default_module_path(true)
+        .remove_name_section(true);
+    bindgen.remove_producers_section(true).out_name("claviger_wasm_js");
+    bindgen.generate(&out)?;
+    let wasm = out.join("claviger_wasm_js_bg.wasm");
+    optimise(&wasm, &wasm)
+}
+
+fn compile(package: &str) -> Result<(Toolchain, PathBuf)> {
+    let toolchain = Toolchain::for_target(TARGET)?;
+    note(&format!("compiling {package} to WebAssembly"));
+    let mut flags = vec!["-Ctarget-feature=+simd128,+bulk-memory".to_owned()];
+    flags.extend(remapped_paths()?);
+    let mut build = toolchain.build(TARGET, "std,panic_abort")?;
+    build.args(["--quiet", "--profile", "wasm", "--package", package]);
+    build.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
+    run(&mut build)?;
+    let file = format!("{}.wasm", package.replace('-', "_"));
+    Ok((toolchain, toolchain.target_dir().join(TARGET).join("wasm").join(file)))
+}
+
+fn optimise(from: &Path, to: &Path) -> Result<()> {
+    let mut command = Command::new("node");
+    command.arg(npm::tool("binaryen/bin/wasm-opt")).args(["-O3", "--strip-debug", "--strip-producers"]);
+    command.args(OPT_FEATURES).arg(from).arg("-o").arg(to);
+    run(&mut command)
+}

@@ -1,0 +1,20 @@
+/**
+ * API keys, generated and verified by the same WebAssembly core in every runtime.
+ *
+ * @module
+ */
+export { type DenialCode } from "./denial-codes.js";
+export { ClavigerError, type ClavigerErrorCode } from "./errors.js";
+export {
+  type KeyParts,
+  type NotWellFormed,
+  type OpaqueKeyOptions,
+  type SharedSecretOptions,
+  type SignedKeyOptions,
+  type TextKind,
+  generateKey,
+  generateSharedSecret,
+  parseKey,
+} from "./keys.js";
+export { type Denied, type Freshness, type KeyKind, type Verdict, type Verified } from "./verdict.js";
+export { type IssuingSecret, type RequestContext, Verifier, type VerifierOptions } from "./verifier.js";

@@ -1,0 +1,118 @@
+/** Generating keys and secrets, and reading their parts. */
+import { calling, optionalBoolean, requireNumber, requireObject, requireString, wrongType } from "./errors.js";
+import type { KeyKind } from "./verdict.js";
+import { wasm } from "./wasm.js";
+
+/** An opaque key: random; only a keyring or a store can prove it. */
+export interface OpaqueKeyOptions {
+  /** `opaque`: presented as it is. `opaque_signing`: may also sign requests without being sent. */
+  kind: "opaque" | "opaque_signing";
+  /** Product and environment, such as `acme_live`. */
+  prefix: string;
+}
+
+/** A signed key: whoever holds the issuing secret can prove it. */
+export interface SignedKeyOptions {
+  kind: "signed";
+  /** Product and environment, such as `acme_live`. */
+  prefix: string;
+  /** The secret that makes the key: `cvgis_…`. */
+  issuingSecret: string;
+  /** How long it is good, in minutes from the minute of its issue; `null`: it never expires. */
+  lifetimeMinutes: number | null;
+  /** Give it only the read-only part of its rights. */
+  readOnly?: boolean;
+  /** When it is issued, in Unix seconds. By default now. */
+  issuedAt?: number;
+}
+
+/** What a text of Claviger is. */
+export type TextKind = KeyKind | "issuing_secret" | "integration_secret" | "keyring_key" | "master_key";
+
+/** The parts of a well-formed text. Nothing is proved by them. */
+export interface KeyParts {
+  wellFormed: true;
+  kind: TextKind;
+  /** The characters before the id. */
+  prefix: string;
+  /** The public id: 11 characters. */
+  keyId: string;
+  /** The version of a shared secret, or of the one that made a signed key or access token. */
+  version: number | null;
+  /** Of a signed key or access token: whether it has only the read-only part of its rights. */
+  readOnly: boolean | null;
+  /** Of a signed key or access token: when it was issued, in Unix seconds. */
+  issuedAt: number | null;
+  /** Of a signed key or access token: when it stops being good, in Unix seconds; `null` if never. */
+  expiresAt: number | null;
+}
+
+/** Why a text is none of Claviger's. Holds none of the text. */
+export interface NotWellFormed {
+  wellFormed: false;
+  /** Where the problem is: `text` is the whole. */
+  part: "text" | "prefix" | "id" | "claims" | "version" | "secret" | "checksum";
+  /** What it is, for people. */
+  message: string;
+}
+
+/**
+ * Makes a key. It is shown here and nowhere else: keep what you need of it.
+ *
+ * @throws {TypeError} if an option has a wrong type; it names the option.
+ * @throws {ClavigerError} `invalid_prefix`, `invalid_secret`, `invalid_time` or `invalid_options`.
+ */
+export function generateKey(options: OpaqueKeyOptions | SignedKeyOptions): string {
+  const given = requireObject("options", options);
+  const prefix = requireString("options.prefix", given["prefix"]);
+  const kind = requireString("options.kind", given["kind"]);
+  if (kind === "opaque" || kind === "opaque_signing") return calling(() => wasm().generate_key({ kind, prefix }));
+  if (kind !== "signed") {
+    throw new TypeError('options.kind must be "opaque", "opaque_signing" or "signed"');
+  }
+  const { lifetimeMinutes, issuedAt } = given;
+  if (lifetimeMinutes !== null && typeof lifetimeMinutes !== "number") {
+    throw wrongType("options.lifetimeMinutes", "a number of minutes, or null for a key that never expires", lifetimeMinutes);
+  }
+  const raw = {
+    kind,
+    prefix,
+    issuingSecret: requireString("options.issuingSecret", given["issuingSecret"]),
+    lifetimeMinutes: lifetimeMinutes ?? undefined,
+    readOnly: optionalBoolean("options.readOnly", given["readOnly"]),
+    issuedAt: issuedAt === undefined ? Math.floor(Date.now() / 1000) : requireNumber("options.issuedAt", issuedAt),
+  };
+  return calling(() => wasm().generate_key(raw));
+}
+
+/** What a shared secret is to be. */
+export interface SharedSecretOptions {
+  /** `issuing` makes and proves signed keys; `integration` signs requests and webhooks. */
+  purpose: "issuing" | "integration";
+  /** 0 to 255. A later version stands beside the earlier one while keys of both are in use. */
+  version: number;
+}
+
+/**
+ * Makes a shared secret: `cvgis_…` or `cvgws_…`. Keep it where the runtime keeps secrets.
+ *
+ * @throws {TypeError} if an option has a wrong type; it names the option.
+ * @throws {ClavigerError} `invalid_options`.
+ */
+export function generateSharedSecret(options: SharedSecretOptions): string {
+  const { purpose, version } = requireObject("options", options);
+  const raw = {
+    purpose: requireString("options.purpose", purpose),
+    version: requireNumber("options.version", version),
+  };
+  return calling(() => wasm().generate_shared_secret(raw));
+}
+
+/**
+ * Reads the parts of a key or secret and checks its form and checksum. Proves nothing.
+ *
+ * @throws {TypeError} if `text` is no string.
+ */
+export function parseKey(text: string): KeyParts | NotWellFormed {
+  return wasm().parse_key(requireString("text", text)) as KeyParts | NotWellFormed;
+}
