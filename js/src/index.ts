@@ -6,6 +6,7 @@
 export { type DenialCode } from "./denial-codes.js";
 export { ClavigerError, type ClavigerErrorCode } from "./errors.js";
 export {
+  type GeneratedKey,
   type KeyParts,
   type NotWellFormed,
   type OpaqueKeyOptions,

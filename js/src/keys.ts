@@ -1,6 +1,6 @@
 /** Generating keys and secrets, and reading their parts. */
 import { calling, optionalBoolean, requireNumber, requireObject, requireString, wrongType } from "./errors.js";
-import type { KeyKind } from "./verdict.js";
+import { KEY_ID_LENGTH, type KeyKind } from "./verdict.js";
 import { wasm } from "./wasm.js";
 
 /** An opaque key: random; only a keyring or a store can prove it. */
@@ -24,6 +24,14 @@ export interface SignedKeyOptions {
   readOnly?: boolean;
   /** When it is issued, in Unix seconds. By default now. */
   issuedAt?: number;
+}
+
+/** A key that was just made. */
+export interface GeneratedKey {
+  /** The whole key: shown here and nowhere else. */
+  key: string;
+  /** Its public id: 11 characters, fit for logs. */
+  keyId: string;
 }
 
 /** What a text of Claviger is. */
@@ -57,16 +65,18 @@ export interface NotWellFormed {
 }
 
 /**
- * Makes a key. It is shown here and nowhere else: keep what you need of it.
+ * Makes a key, from random bytes of the runtime.
  *
  * @throws {TypeError} if an option has a wrong type; it names the option.
  * @throws {ClavigerError} `invalid_prefix`, `invalid_secret`, `invalid_time` or `invalid_options`.
  */
-export function generateKey(options: OpaqueKeyOptions | SignedKeyOptions): string {
+export function generateKey(options: OpaqueKeyOptions | SignedKeyOptions): GeneratedKey {
   const given = requireObject("options", options);
   const prefix = requireString("options.prefix", given["prefix"]);
   const kind = requireString("options.kind", given["kind"]);
-  if (kind === "opaque" || kind === "opaque_signing") return calling(() => wasm().generate_key({ kind, prefix }));
+  if (kind === "opaque" || kind === "opaque_signing") {
+    return generated(prefix, () => wasm().generate_opaque_key(prefix, kind === "opaque_signing"));
+  }
   if (kind !== "signed") {
     throw new TypeError('options.kind must be "opaque", "opaque_signing" or "signed"');
   }
@@ -74,15 +84,17 @@ export function generateKey(options: OpaqueKeyOptions | SignedKeyOptions): strin
   if (lifetimeMinutes !== null && typeof lifetimeMinutes !== "number") {
     throw wrongType("options.lifetimeMinutes", "a number of minutes, or null for a key that never expires", lifetimeMinutes);
   }
-  const raw = {
-    kind,
-    prefix,
-    issuingSecret: requireString("options.issuingSecret", given["issuingSecret"]),
-    lifetimeMinutes: lifetimeMinutes ?? undefined,
-    readOnly: optionalBoolean("options.readOnly", given["readOnly"]),
-    issuedAt: issuedAt === undefined ? Math.floor(Date.now() / 1000) : requireNumber("options.issuedAt", issuedAt),
-  };
-  return calling(() => wasm().generate_key(raw));
+  const issuingSecret = requireString("options.issuingSecret", given["issuingSecret"]);
+  const readOnly = optionalBoolean("options.readOnly", given["readOnly"]);
+  const issued = issuedAt === undefined ? Math.floor(Date.now() / 1000) : requireNumber("options.issuedAt", issuedAt);
+  const lifetime = lifetimeMinutes ?? undefined;
+  return generated(prefix, () => wasm().generate_signed_key(prefix, issuingSecret, issued, lifetime, readOnly));
+}
+
+function generated(prefix: string, generate: () => string): GeneratedKey {
+  const key = calling(generate);
+  const start = prefix.length + 1;
+  return { key, keyId: key.slice(start, start + KEY_ID_LENGTH) };
 }
 
 /** What a shared secret is to be. */
@@ -100,12 +112,13 @@ export interface SharedSecretOptions {
  * @throws {ClavigerError} `invalid_options`.
  */
 export function generateSharedSecret(options: SharedSecretOptions): string {
-  const { purpose, version } = requireObject("options", options);
-  const raw = {
-    purpose: requireString("options.purpose", purpose),
-    version: requireNumber("options.version", version),
-  };
-  return calling(() => wasm().generate_shared_secret(raw));
+  const given = requireObject("options", options);
+  const purpose = requireString("options.purpose", given["purpose"]);
+  const version = requireNumber("options.version", given["version"]);
+  if (purpose !== "issuing" && purpose !== "integration") {
+    throw new TypeError('options.purpose must be "issuing" or "integration"');
+  }
+  return calling(() => wasm().generate_shared_secret(purpose === "integration", version));
 }
 
 /**

@@ -47,7 +47,8 @@ const READ_ONLY = 1;
 const HAS_ISSUED_AT = 2;
 const HAS_EXPIRES_AT = 4;
 const HAS_KEY_ID = 8;
-const KEY_ID_LENGTH = 11;
+/** Characters of an id. */
+export const KEY_ID_LENGTH = 11;
 
 export function denied(code: DenialCode, keyId: string | null = null): Denied {
   return { verified: false, code, keyId };

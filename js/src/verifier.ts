@@ -54,14 +54,17 @@ export class Verifier {
   constructor(options: VerifierOptions) {
     const { issuingSecrets, allowKeysWithoutLifetime } = requireObject("options", options);
     if (!Array.isArray(issuingSecrets)) throw wrongType("options.issuingSecrets", "an array", issuingSecrets);
-    const secrets = issuingSecrets.map((entry: unknown, index) => {
+    const prefixes: string[] = [];
+    const secrets: string[] = [];
+    issuingSecrets.forEach((entry: unknown, index) => {
       const name = `options.issuingSecrets[${index}]`;
       const { prefix, secret } = requireObject(name, entry);
-      return { prefix: requireString(`${name}.prefix`, prefix), secret: requireString(`${name}.secret`, secret) };
+      prefixes.push(requireString(`${name}.prefix`, prefix));
+      secrets.push(requireString(`${name}.secret`, secret));
     });
     const allow = optionalBoolean("options.allowKeysWithoutLifetime", allowKeysWithoutLifetime);
     const { RawVerifier } = wasm();
-    const raw = calling(() => new RawVerifier({ issuingSecrets: secrets, allowKeysWithoutLifetime: allow }));
+    const raw = calling(() => new RawVerifier(prefixes, secrets, allow));
     this.#raw = raw;
     this.#inputAddress = raw.input();
     this.#inputCapacity = raw.input_capacity();

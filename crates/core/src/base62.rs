@@ -20,21 +20,6 @@ pub(crate) const LARGEST_CRC: &[u8] = b"4gfFC3";
 /// `u8::MAX`.
 pub(crate) const LARGEST_VERSION: &[u8] = b"47";
 
-/// The value of a character that is not in the alphabet. Above 63, so an OR over digits shows it.
-const BAD: u8 = 0x80;
-
-/// The value of one character, or [`BAD`]. Compiles to compare-and-select, which vectorises.
-#[inline(always)]
-const fn digit(character: u8) -> u8 {
-    let number = character.wrapping_sub(b'0');
-    let upper = character.wrapping_sub(b'A');
-    let lower = character.wrapping_sub(b'a');
-    let mut value = BAD;
-    value = if number < 10 { number } else { value };
-    value = if upper < 26 { upper.wrapping_add(10) } else { value };
-    if lower < 26 { lower.wrapping_add(36) } else { value }
-}
-
 /// The character of a value below 62.
 #[inline(always)]
 const fn character(value: u8) -> u8 {
@@ -43,25 +28,30 @@ const fn character(value: u8) -> u8 {
     if value >= 36 { value.wrapping_add(b'a' - 36) } else { character }
 }
 
-/// Why characters are not a number.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Invalid {
-    /// A character outside the alphabet.
-    Alphabet,
-    /// A number above what the field can hold.
-    Range,
+/// One byte in each of the eight of a u64.
+const fn each(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
 }
 
-/// The digits of `characters`, and the OR of all of them: below 64 if each is in the alphabet.
+/// Eight characters as eight digits, and what is 0 only if all of them are in the alphabet.
+///
+/// All bytes are worked on at once. Adding 0x80 − c to a byte below 0x80 sets its top bit if it is c or more; a byte
+/// above that spoils its neighbours, but makes the result bad by itself.
 #[inline(always)]
-fn digits<const N: usize>(characters: &[u8; N]) -> ([u8; N], u8) {
-    let mut values = [0; N];
-    let mut seen = 0;
-    for (value, &character) in values.iter_mut().zip(characters) {
-        *value = digit(character);
-        seen |= *value;
+const fn digits8(characters: u64) -> (u64, u64) {
+    const TOP: u64 = each(0x80);
+    const fn from(character: u8) -> u64 {
+        each(0x80 - character)
     }
-    (values, seen)
+    let folded = characters | each(0x20);
+    let letter = folded.wrapping_add(from(b'a')) ^ folded.wrapping_add(from(b'z' + 1));
+    let number = characters.wrapping_add(from(b'0')) ^ characters.wrapping_add(from(b'9' + 1));
+    let bad = (!(letter | number) | characters) & TOP;
+    // Letters start at 10 and not at 17 above '0'; the lower ones (with bit 5 set) at 36 and not at 49.
+    let letter = (letter & TOP) >> 7;
+    let lower = letter & (characters >> 5);
+    let above_zero = characters.wrapping_sub(each(b'0'));
+    (above_zero.wrapping_sub(letter.wrapping_mul(7)).wrapping_sub(lower.wrapping_mul(6)), bad)
 }
 
 /// Eight digits, the most significant in the lowest byte, as one number: halves are joined three times.
@@ -79,28 +69,63 @@ const fn join8(digits: u64) -> u64 {
     (quads & 0xffff_ffff).wrapping_mul(OCT).wrapping_add(quads >> 32)
 }
 
-/// Eleven digits as a number, and whether it is above `u64::MAX` (the number is then meaningless).
+/// A number, and what is 0 only if its characters are in the alphabet and it is in its range.
+type Decoded = (u64, u64);
+
 #[inline(always)]
-fn join11(digits: &[u8; LIMB]) -> (u64, bool) {
-    const LOW: u64 = 62 * 62 * 62;
-    const MAX_HIGH: u64 = u64::MAX / LOW;
-    const MAX_LOW: u64 = u64::MAX % LOW;
-    let &[a, b, c, d, e, f, g, h, i, j, k] = digits;
-    let high = join8(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
-    let low = join8(u64::from_le_bytes([0, 0, 0, 0, 0, i, j, k]));
-    let above = (high > MAX_HIGH) | ((high == MAX_HIGH) & (low > MAX_LOW));
-    (high.wrapping_mul(LOW).wrapping_add(low), above)
+fn first8(characters: &[u8]) -> u64 {
+    characters.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
 #[inline(always)]
-const fn checked<T: Copy>(value: T, seen: u8, above: bool) -> Result<T, Invalid> {
-    if seen >= 62 + 2 {
-        Err(Invalid::Alphabet)
-    } else if above {
-        Err(Invalid::Range)
-    } else {
-        Ok(value)
+fn last8(characters: &[u8]) -> u64 {
+    characters.last_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+}
+
+#[inline(always)]
+fn limb(characters: &[u8; LIMB]) -> Decoded {
+    const LOW: u64 = 62 * 62 * 62;
+    const MAX_HIGH: u64 = u64::MAX / LOW;
+    const MAX_LOW: u64 = u64::MAX % LOW;
+    let (high, bad_high) = digits8(first8(characters));
+    // The last eight, of which the first five are counted already.
+    let (low, bad_low) = digits8(last8(characters));
+    let (high, low) = (join8(high), join8(low & 0xffff_ff00_0000_0000));
+    let above = (high > MAX_HIGH) | ((high == MAX_HIGH) & (low > MAX_LOW));
+    (high.wrapping_mul(LOW).wrapping_add(low), bad_high | bad_low | above as u64)
+}
+
+/// What stands at fixed places in the last 64 characters of every text, numbers read.
+pub(crate) struct Tail {
+    /// The 11 characters that end before the `_` of the letter: an id or claims, or what is no number at all.
+    pub(crate) number: Option<u64>,
+    /// The secret, as four limbs.
+    pub(crate) secret: [u64; 4],
+    /// The checksum.
+    pub(crate) crc: u32,
+}
+
+/// Reads `<1><number: 11><2><secret: 44><crc: 6>`; `None` if secret or checksum are not numbers that fit.
+#[inline(never)]
+pub(crate) fn decode_tail(characters: &[u8; 64]) -> Option<Tail> {
+    let (number, rest) = characters.split_first_chunk::<{ 1 + LIMB }>()?;
+    let (_, secret_and_crc) = rest.split_first_chunk::<2>()?;
+    let secret = secret_and_crc.first_chunk::<SECRET>()?;
+
+    let (mut limbs, mut bad) = ([0; 4], 0);
+    for (slot, characters) in limbs.iter_mut().zip(secret.as_chunks::<LIMB>().0) {
+        let (value, bad_limb) = limb(characters);
+        *slot = value;
+        bad |= bad_limb;
     }
+    // The last eight characters, of which the first two are the secret's.
+    let (digits, bad_crc) = digits8(last8(secret_and_crc));
+    let crc = join8(digits & 0xffff_ffff_ffff_0000);
+    if bad | bad_crc | (crc >> 32) != 0 {
+        return None;
+    }
+    let (number, bad_number) = limb(number.last_chunk()?);
+    Some(Tail { number: (bad_number == 0).then_some(number), secret: limbs, crc: crc as u32 })
 }
 
 /// A u64 as 11 characters, padded with zeros.
@@ -114,11 +139,10 @@ pub(crate) fn encode_u64(mut value: u64) -> [u8; LIMB] {
 }
 
 /// The u64 that 11 characters stand for.
-#[inline(always)]
-pub(crate) fn decode_u64(characters: &[u8; LIMB]) -> Result<u64, Invalid> {
-    let (digits, seen) = digits(characters);
-    let (value, above) = join11(&digits);
-    checked(value, seen, above)
+#[inline]
+pub(crate) fn decode_u64(characters: &[u8; LIMB]) -> Option<u64> {
+    let (value, bad) = limb(characters);
+    (bad == 0).then_some(value)
 }
 
 /// 32 bytes as 44 characters: four big-endian limbs.
@@ -132,21 +156,6 @@ pub(crate) fn encode_secret(secret: &[u8; 32]) -> [u8; SECRET] {
     characters
 }
 
-/// The four limbs that 44 characters stand for.
-#[inline(always)]
-pub(crate) fn decode_secret(characters: &[u8; SECRET]) -> Result<[u64; 4], Invalid> {
-    let (digits, seen) = digits(characters);
-    let (slots, _) = digits.as_chunks::<LIMB>();
-    let mut limbs = [0; 4];
-    let mut above = false;
-    for (limb, slot) in limbs.iter_mut().zip(slots) {
-        let (value, too_large) = join11(slot);
-        *limb = value;
-        above |= too_large;
-    }
-    checked(limbs, seen, above)
-}
-
 /// A CRC-32 as 6 characters.
 pub(crate) fn encode_crc(mut crc: u32) -> [u8; CRC] {
     let mut characters = [0; CRC];
@@ -157,25 +166,15 @@ pub(crate) fn encode_crc(mut crc: u32) -> [u8; CRC] {
     characters
 }
 
-/// The CRC-32 that 6 characters stand for.
-#[inline(always)]
-pub(crate) fn decode_crc(characters: &[u8; CRC]) -> Result<u32, Invalid> {
-    let (digits, seen) = digits(characters);
-    let [a, b, c, d, e, f] = digits;
-    let value = join8(u64::from_le_bytes([0, 0, a, b, c, d, e, f]));
-    checked(value as u32, seen, value > u32::MAX as u64)
-}
-
 /// A version as 2 characters.
 pub(crate) const fn encode_version(version: u8) -> [u8; VERSION] {
     [character(version / 62), character(version % 62)]
 }
 
 /// The version that 2 characters stand for.
-pub(crate) fn decode_version(characters: &[u8; VERSION]) -> Result<u8, Invalid> {
-    let ([high, low], seen) = digits(characters);
-    let value = u16::from(high).wrapping_mul(62).wrapping_add(u16::from(low));
-    checked(value as u8, seen, value > 255)
+pub(crate) fn decode_version(&[high, low]: &[u8; VERSION]) -> Option<u8> {
+    let (digits, bad) = digits8(u64::from_le_bytes([b'0', b'0', b'0', b'0', b'0', b'0', high, low]));
+    if bad == 0 { u8::try_from(join8(digits)).ok() } else { None }
 }
 
 #[cfg(test)]
@@ -185,11 +184,18 @@ mod tests {
 
     const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
+    fn tail(number: &[u8], secret: &[u8], crc: &[u8]) -> [u8; 64] {
+        [b"_", number, b"_k", secret, crc].concat().try_into().unwrap()
+    }
+
     #[test]
     fn alphabet_is_0_to_9_then_upper_then_lower() {
         for byte in 0..=255 {
-            let expected = ALPHABET.iter().position(|&c| c == byte).map_or(BAD, |i| i as u8);
-            assert_eq!(digit(byte), expected, "byte {byte}");
+            let expected = ALPHABET.iter().position(|&c| c == byte).map(|value| value as u64);
+            let (digits, bad) = digits8(u64::from_le_bytes([byte, b'z', b'A', byte, b'0', b'9', b'Z', b'a']));
+            let joined =
+                expected.map(|value| u64::from_le_bytes([value as u8, 61, 10, value as u8, 0, 9, 35, 36]));
+            assert_eq!((bad == 0).then_some(digits), joined, "byte {byte}");
         }
         for (value, &c) in ALPHABET.iter().enumerate() {
             assert_eq!(character(value as u8), c);
@@ -200,18 +206,16 @@ mod tests {
     fn limits_of_each_field() {
         assert_eq!(&encode_u64(0), b"00000000000");
         assert_eq!(&encode_u64(u64::MAX), b"LygHa16AHYF");
-        assert_eq!(decode_u64(b"LygHa16AHYF"), Ok(u64::MAX));
-        assert_eq!(decode_u64(b"LygHa16AHYG"), Err(Invalid::Range));
-        assert_eq!(decode_u64(b"LygHa16AI00"), Err(Invalid::Range));
-        assert_eq!(decode_u64(b"zzzzzzzzzzz"), Err(Invalid::Range));
-        assert_eq!(decode_u64(b"0000000000_"), Err(Invalid::Alphabet));
-        assert_eq!(decode_u64(b"zzzzzzzzzz\xff"), Err(Invalid::Alphabet));
+        assert_eq!(decode_u64(b"LygHa16AHYF"), Some(u64::MAX));
+        assert_eq!(decode_u64(b"LygHa16AHYG"), None);
+        assert_eq!(decode_u64(b"LygHa16AI00"), None);
+        assert_eq!(decode_u64(b"zzzzzzzzzzz"), None);
+        assert_eq!(decode_u64(b"0000000000_"), None);
+        assert_eq!(decode_u64(b"zzzzzzzzzz\xff"), None);
         assert_eq!(&encode_crc(u32::MAX), b"4gfFC3");
-        assert_eq!(decode_crc(b"4gfFC3"), Ok(u32::MAX));
-        assert_eq!(decode_crc(b"4gfFC4"), Err(Invalid::Range));
         assert_eq!(&encode_version(255), b"47");
-        assert_eq!(decode_version(b"47"), Ok(255));
-        assert_eq!(decode_version(b"48"), Err(Invalid::Range));
+        assert_eq!(decode_version(b"47"), Some(255));
+        assert_eq!(decode_version(b"48"), None);
         assert_eq!(LARGEST_U64, encode_u64(u64::MAX));
         assert_eq!(LARGEST_CRC, encode_crc(u32::MAX));
         assert_eq!(LARGEST_VERSION, encode_version(u8::MAX));
@@ -220,7 +224,7 @@ mod tests {
     proptest! {
         #[test]
         fn u64_round_trips(value: u64) {
-            prop_assert_eq!(decode_u64(&encode_u64(value)), Ok(value));
+            prop_assert_eq!(decode_u64(&encode_u64(value)), Some(value));
         }
 
         #[test]
@@ -229,29 +233,44 @@ mod tests {
         }
 
         #[test]
-        fn secret_round_trips(secret: [u8; 32]) {
-            let limbs = decode_secret(&encode_secret(&secret)).unwrap();
-            let bytes: std::vec::Vec<u8> = limbs.iter().flat_map(|limb| limb.to_be_bytes()).collect();
-            prop_assert_eq!(&bytes[..], &secret[..]);
+        fn tail_round_trips(number: u64, secret: [u8; 32], crc: u32) {
+            let tail = tail(&encode_u64(number), &encode_secret(&secret), &encode_crc(crc));
+            let decoded = decode_tail(&tail).unwrap();
+            let bytes: std::vec::Vec<u8> = decoded.secret.iter().flat_map(|limb| limb.to_be_bytes()).collect();
+            prop_assert_eq!((decoded.number, &bytes[..], decoded.crc), (Some(number), &secret[..], crc));
         }
 
         #[test]
-        fn crc_and_version_round_trip(crc: u32, version: u8) {
-            prop_assert_eq!(decode_crc(&encode_crc(crc)), Ok(crc));
-            prop_assert_eq!(decode_version(&encode_version(version)), Ok(version));
+        fn a_tail_with_any_byte_changed_is_what_its_parts_are(number: u64, secret: [u8; 32], crc: u32, place in 0usize..64, byte: u8) {
+            let mut tail = tail(&encode_u64(number), &encode_secret(&secret), &encode_crc(crc));
+            tail[place] = byte;
+            let number = decode_u64(tail[1..12].try_into().unwrap());
+            let limbs: Option<std::vec::Vec<u64>> =
+                tail[14..58].chunks(LIMB).map(|limb| decode_u64(limb.try_into().unwrap())).collect();
+            let mut padded = [b'0'; LIMB];
+            padded[5..].copy_from_slice(&tail[58..]);
+            let crc = decode_u64(&padded).and_then(|crc| u32::try_from(crc).ok());
+            let expected = limbs.zip(crc).map(|(limbs, crc)| (number, limbs, crc));
+            let decoded = decode_tail(&tail).map(|tail| (tail.number, tail.secret.to_vec(), tail.crc));
+            prop_assert_eq!(decoded, expected);
+        }
+
+        #[test]
+        fn version_round_trips(version: u8) {
+            prop_assert_eq!(decode_version(&encode_version(version)), Some(version));
         }
 
         #[test]
         fn any_bytes_decode_as_a_plain_model_says(bytes: [u8; LIMB]) {
-            let mut model = Ok(0u128);
+            let mut model = Some(0u128);
             for byte in bytes {
                 let value = ALPHABET.iter().position(|&c| c == byte);
                 model = match (model, value) {
-                    (Ok(sum), Some(value)) => Ok(sum * 62 + value as u128),
-                    _ => Err(Invalid::Alphabet),
+                    (Some(sum), Some(value)) => Some(sum * 62 + value as u128),
+                    _ => None,
                 };
             }
-            let model = model.and_then(|sum| u64::try_from(sum).map_err(|_| Invalid::Range));
+            let model = model.and_then(|sum| u64::try_from(sum).ok());
             prop_assert_eq!(decode_u64(&bytes), model);
         }
     }

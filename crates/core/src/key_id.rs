@@ -60,7 +60,7 @@ impl FromStr for KeyId {
 
     fn from_str(text: &str) -> Result<Self, InvalidKeyId> {
         let characters = text.as_bytes().try_into().map_err(|_| InvalidKeyId)?;
-        base62::decode_u64(characters).map(Self).map_err(|_| InvalidKeyId)
+        base62::decode_u64(characters).map(Self).ok_or(InvalidKeyId)
     }
 }
 

@@ -46,12 +46,18 @@ impl MacKey {
         if !blocks.is_empty() {
             compress256(&mut state, blocks);
         }
+        // What is left, eight bytes at a time, and the end mark behind it.
         let mut last = [0; BLOCK];
-        for (slot, &byte) in last.iter_mut().zip(rest) {
-            *slot = byte;
+        let (slots, _) = last.as_chunks_mut::<8>();
+        let mut slots = slots.iter_mut();
+        let (words, bytes) = rest.as_chunks::<8>();
+        for (word, slot) in words.iter().zip(&mut slots) {
+            *slot = *word;
         }
-        if let Some(slot) = last.get_mut(rest.len()) {
-            *slot = 0x80;
+        if let Some(slot) = slots.next() {
+            for (slot, byte) in slot.iter_mut().zip(bytes.iter().chain(&[0x80])) {
+                *slot = *byte;
+            }
         }
         if rest.len() > LAST {
             compress256(&mut state, &[last]);

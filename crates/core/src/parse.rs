@@ -227,7 +227,8 @@ struct Frame<'t> {
     crc: &'t [u8; base62::CRC],
 }
 
-#[inline]
+/// One copy, compiled for speed, also for callers that are compiled for size.
+#[inline(never)]
 fn parse_bytes(text: &[u8]) -> Result<Parsed<'_>, ParseError> {
     if text.is_empty() {
         return Err(ParseError { part: Part::Text, problem: Problem::Empty });
@@ -236,17 +237,9 @@ fn parse_bytes(text: &[u8]) -> Result<Parsed<'_>, ParseError> {
         return Err(ParseError { part: Part::Text, problem: Problem::Length });
     }
     let frame = frame(text)?;
-
-    // Alphabet before range, over all parts: each part is decoded once, and errors are sorted out only if any.
-    let id = base62::decode_u64(frame.id);
-    let claims = frame.claims.map(base62::decode_u64);
-    let version = frame.version.map(base62::decode_version);
-    let secret = base62::decode_secret(frame.secret);
-    let crc = base62::decode_crc(frame.crc);
     let prefix = if frame.kind.is_credential() { check_prefix(frame.prefix) } else { Ok(()) };
-    let (Ok(()), Ok(id), Ok(claims), Ok(version), Ok(secret), Ok(crc)) =
-        (prefix, id, claims.transpose(), version.transpose(), secret, crc)
-    else {
+    // Errors are sorted out only when there is one; so far it is enough that there is none.
+    let (Ok(()), Some((id, claims, version, tail))) = (prefix, decode(text, &frame)) else {
         return Err(first_problem(prefix, &frame));
     };
     let claims = match claims {
@@ -258,7 +251,7 @@ fn parse_bytes(text: &[u8]) -> Result<Parsed<'_>, ParseError> {
     };
 
     let covered = text.split_last_chunk::<{ base62::CRC }>().map_or(text, |(covered, _)| covered);
-    if checksum::crc32(covered) != crc {
+    if checksum::crc32(covered) != tail.crc {
         return Err(ParseError { part: Part::Checksum, problem: Problem::Mismatch });
     }
     Ok(Parsed {
@@ -268,7 +261,7 @@ fn parse_bytes(text: &[u8]) -> Result<Parsed<'_>, ParseError> {
         id: KeyId::from_u64(id),
         claims,
         version,
-        secret,
+        secret: tail.secret,
     })
 }
 
@@ -315,6 +308,19 @@ fn frame(text: &[u8]) -> Result<Frame<'_>, ParseError> {
     Ok(Frame { kind, prefix, id, claims, version, secret, crc })
 }
 
+/// The numbers of a text: id, claims, version, and what ends every text; `None` if one is no number that fits.
+#[inline(always)]
+fn decode(text: &[u8], frame: &Frame<'_>) -> Option<(u64, Option<u64>, Option<u8>, base62::Tail)> {
+    let tail = base62::decode_tail(text.last_chunk()?)?;
+    Some(match (frame.claims, frame.version) {
+        (Some(_), _) => (base62::decode_u64(frame.id)?, Some(tail.number?), None, tail),
+        (None, Some(version)) => {
+            (base62::decode_u64(frame.id)?, None, Some(base62::decode_version(version)?), tail)
+        }
+        (None, None) => (tail.number?, None, None, tail),
+    })
+}
+
 fn check_prefix(prefix: &[u8]) -> Result<(), ParseError> {
     let problem = match prefix::check(prefix) {
         Ok(()) if prefix::is_reserved(prefix) => Problem::Reserved,
@@ -326,6 +332,7 @@ fn check_prefix(prefix: &[u8]) -> Result<(), ParseError> {
 
 /// Which error comes first in the order of checks: alphabet (and prefix) of all parts, then range of all parts.
 #[cold]
+#[inline(never)]
 fn first_problem(prefix: Result<(), ParseError>, frame: &Frame<'_>) -> ParseError {
     // Each with the text of the largest number that it holds, or that each of its limbs holds.
     let parts: [(Part, &[u8], &[u8]); 5] = [

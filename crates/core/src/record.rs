@@ -34,7 +34,7 @@ impl Verdict {
     ///
     /// Of a denial only the code, the flag 8 and the key id are set.
     #[must_use]
-    #[inline]
+    #[inline(never)]
     pub fn to_record(&self) -> [u8; VERDICT_RECORD_LEN] {
         let mut record = [0; VERDICT_RECORD_LEN];
         let Some((head, prefix)) = record.split_first_chunk_mut::<32>() else { return record };
@@ -49,7 +49,7 @@ impl Verdict {
                     | set(verified.issued_at, HAS_ISSUED_AT, issued_at)
                     | set(verified.expires_at, HAS_EXPIRES_AT, expires_at)
                     | if verified.read_only { READ_ONLY } else { 0 };
-                let name = verified.prefix.as_str().as_bytes();
+                let name = verified.prefix.as_bytes();
                 for (slot, &byte) in prefix.iter_mut().zip(name) {
                     *slot = byte;
                 }

@@ -28,12 +28,21 @@ pub(crate) fn signed_key<'v>(
     stand_in: &'v MacKey,
 ) -> Result<Resolved<'v>, DenialCode> {
     let presented = parsed.prefix_bytes();
-    let start = issuing.partition_point(|key| key.prefix().as_bytes() < presented);
-    let same_prefix = || issuing.iter().skip(start).take_while(|key| key.prefix().as_bytes() == presented);
-    let prefix = same_prefix().next().ok_or(DenialCode::WrongPrefix)?.prefix();
+    // Without claims any version will do: what is asked then is only whether the prefix is known.
+    let claims = parsed.claims().filter(|_| parsed.kind() == KeyKind::Signed);
+    let version = claims.map_or(0, Claims::version);
+    let order = |key: &IssuingKey| key.prefix().as_bytes().cmp(presented).then(key.version().cmp(&version));
+    let (key, prefix) = match issuing.binary_search_by(order) {
+        Ok(place) => issuing.get(place).map(|key| (Some(key), key.prefix())),
+        // Where the version would be, one of the two neighbours has the same prefix if any key has.
+        Err(place) => {
+            let neighbours = [place.checked_sub(1), Some(place)].into_iter().flatten();
+            let mut prefixes = neighbours.filter_map(|place| issuing.get(place)).map(IssuingKey::prefix);
+            prefixes.find(|prefix| prefix.as_bytes() == presented).map(|prefix| (None, prefix))
+        }
+    }
+    .ok_or(DenialCode::WrongPrefix)?;
     // An opaque key or an access token can only be known from a record, and there are none without a keyring.
-    let claims =
-        parsed.claims().filter(|_| parsed.kind() == KeyKind::Signed).ok_or(DenialCode::UnknownKey)?;
-    let key = same_prefix().find(|key| key.version() == claims.version());
+    let claims = claims.ok_or(DenialCode::UnknownKey)?;
     Ok(Resolved { prefix, claims, mac: key.map_or(stand_in, IssuingKey::mac), known: key.is_some() })
 }

@@ -90,7 +90,13 @@ impl Verifier {
     /// What this verifier says about a presented key: text or any bytes, of any length.
     #[inline]
     pub fn verify_key(&self, presented: impl AsRef<[u8]>, context: &RequestContext) -> Verdict {
-        let parsed = match credential::read(presented.as_ref()) {
+        self.verify_bytes(presented.as_ref(), context)
+    }
+
+    /// One copy of the whole path, compiled for speed, also for callers that are compiled for size.
+    #[inline(never)]
+    fn verify_bytes(&self, presented: &[u8], context: &RequestContext) -> Verdict {
+        let parsed = match credential::read(presented) {
             Ok(parsed) => parsed,
             Err(code) => return Verdict::denied(code, None),
         };

@@ -1,38 +1,13 @@
-//! Generating and reading keys: rare calls, with objects in and out.
+//! Generating and reading keys: rare calls.
 
-use crate::{failure, from_js, to_js};
-use claviger_core::{
-    IssuingKey, KeyPrefix, OpaqueUse, Purpose, SharedSecret, SignedKeyTerms, generate_opaque_key, parse,
-};
-use serde::{Deserialize, Serialize};
+use crate::{failure, to_js};
+use claviger_core::{IssuingKey, KeyPrefix, OpaqueUse, Purpose, SharedSecret, SignedKeyTerms, parse};
+use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use zeroize::Zeroize;
 
-#[derive(Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase")]
-enum KeyOptions {
-    Opaque {
-        prefix: String,
-    },
-    OpaqueSigning {
-        prefix: String,
-    },
-    Signed {
-        prefix: String,
-        issuing_secret: String,
-        issued_at: f64,
-        lifetime_minutes: Option<f64>,
-        read_only: bool,
-    },
-}
-
-#[derive(Deserialize)]
-struct SecretOptions {
-    purpose: String,
-    version: f64,
-}
-
 /// Reads a prefix and an issuing secret, and says which of them is wrong.
+#[inline(never)]
 pub(crate) fn issuing_key(prefix: &str, secret: &str) -> Result<IssuingKey, JsValue> {
     let prefix = key_prefix(prefix)?;
     let secret = SharedSecret::parse(secret).map_err(|error| failure("invalid_secret", error))?;
@@ -60,54 +35,57 @@ fn integer(name: &str, number: f64, max: u64) -> Result<u64, JsValue> {
     }
 }
 
-/// Makes a key from the options of TypeScript's `generateKey`, and returns its text.
+/// Makes an opaque key, for signing or not.
 ///
 /// # Errors
 /// Throws an object with `code` and `message`.
 #[wasm_bindgen]
-pub fn generate_key(options: JsValue) -> Result<String, JsValue> {
-    let opaque = |prefix: &str, usage| {
-        let mut entropy = entropy()?;
-        let (_, key) = generate_opaque_key(&key_prefix(prefix)?, usage, &entropy);
-        entropy.zeroize();
-        Ok(key)
-    };
-    let key = match from_js(options)? {
-        KeyOptions::Opaque { prefix } => opaque(&prefix, OpaqueUse::Bearer),
-        KeyOptions::OpaqueSigning { prefix } => opaque(&prefix, OpaqueUse::BearerAndSigning),
-        KeyOptions::Signed { prefix, mut issuing_secret, issued_at, lifetime_minutes, read_only } => {
-            let issuer = issuing_key(&prefix, &issuing_secret);
-            issuing_secret.zeroize();
-            let issued_at = integer("issuedAt", issued_at, u64::MAX)?;
-            let mut terms = match lifetime_minutes {
-                None => SignedKeyTerms::without_lifetime(issued_at),
-                Some(minutes) => {
-                    let minutes = integer("lifetimeMinutes", minutes, u64::from(u32::MAX))?;
-                    SignedKeyTerms::expiring(issued_at, minutes as u32)
-                }
-            };
-            if read_only {
-                terms = terms.read_only();
-            }
-            issuer?.generate(&entropy()?, terms).map_err(|error| failure("invalid_time", error))
-        }
-    }?;
+pub fn generate_opaque_key(prefix: &str, signing: bool) -> Result<String, JsValue> {
+    let prefix = key_prefix(prefix)?;
+    let usage = if signing { OpaqueUse::BearerAndSigning } else { OpaqueUse::Bearer };
+    let mut entropy = entropy()?;
+    let (_, key) = claviger_core::generate_opaque_key(&prefix, usage, &entropy);
+    entropy.zeroize();
     Ok(key.expose().into())
 }
 
-/// Makes a shared secret from the options of TypeScript's `generateSharedSecret`, and returns its text.
+/// Makes a signed key; without `lifetime_minutes` it never expires.
 ///
 /// # Errors
 /// Throws an object with `code` and `message`.
 #[wasm_bindgen]
-pub fn generate_shared_secret(options: JsValue) -> Result<String, JsValue> {
-    let options: SecretOptions = from_js(options)?;
-    let purpose = match options.purpose.as_str() {
-        "issuing" => Purpose::Issuing,
-        "integration" => Purpose::Integration,
-        _ => return Err(failure("invalid_options", "purpose must be \"issuing\" or \"integration\"")),
+pub fn generate_signed_key(
+    prefix: &str,
+    mut issuing_secret: String,
+    issued_at: f64,
+    lifetime_minutes: Option<f64>,
+    read_only: bool,
+) -> Result<String, JsValue> {
+    let issuer = issuing_key(prefix, &issuing_secret);
+    issuing_secret.zeroize();
+    let issued_at = integer("issuedAt", issued_at, u64::MAX)?;
+    let mut terms = match lifetime_minutes {
+        None => SignedKeyTerms::without_lifetime(issued_at),
+        Some(minutes) => {
+            let minutes = integer("lifetimeMinutes", minutes, u64::from(u32::MAX))?;
+            SignedKeyTerms::expiring(issued_at, minutes as u32)
+        }
     };
-    let version = integer("version", options.version, 255)? as u8;
+    if read_only {
+        terms = terms.read_only();
+    }
+    let key = issuer?.generate(&entropy()?, terms).map_err(|error| failure("invalid_time", error))?;
+    Ok(key.expose().into())
+}
+
+/// Makes a shared secret, for integration or for issuing.
+///
+/// # Errors
+/// Throws an object with `code` and `message`.
+#[wasm_bindgen]
+pub fn generate_shared_secret(integration: bool, version: f64) -> Result<String, JsValue> {
+    let purpose = if integration { Purpose::Integration } else { Purpose::Issuing };
+    let version = integer("version", version, 255)? as u8;
     let mut entropy = entropy()?;
     let secret = SharedSecret::generate(purpose, version, &entropy);
     entropy.zeroize();

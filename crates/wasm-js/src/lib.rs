@@ -1,12 +1,13 @@
 //! The wasm-bindgen face of the core, from which the npm package `claviger` is made.
 //!
 //! What JavaScript programs see is the TypeScript in `js/src`; this crate is only what that calls. The hot path
-//! ([`RawVerifier`]) crosses the border with bytes in a buffer and numbers; everything else with plain objects.
+//! ([`RawVerifier`]) crosses the border with bytes in a buffer and numbers; other calls take strings and numbers, and
+//! give rich values back as plain objects.
 
 mod keys;
 mod raw_verifier;
 
-pub use keys::{generate_key, generate_shared_secret, parse_key};
+pub use keys::{generate_opaque_key, generate_shared_secret, generate_signed_key, parse_key};
 pub use raw_verifier::RawVerifier;
 
 use serde::Serialize;
@@ -26,9 +27,4 @@ fn failure(code: &'static str, message: impl ToString) -> JsValue {
 /// A value as a plain JavaScript object. Ours always have one; `undefined` would stand for none.
 fn to_js(value: &impl Serialize) -> JsValue {
     value.serialize(&serde_wasm_bindgen::Serializer::json_compatible()).unwrap_or(JsValue::UNDEFINED)
-}
-
-/// Options from a JavaScript object.
-fn from_js<T: serde::de::DeserializeOwned>(options: JsValue) -> Result<T, JsValue> {
-    serde_wasm_bindgen::from_value(options).map_err(|error| failure("invalid_options", error))
 }

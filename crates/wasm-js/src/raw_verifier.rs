@@ -1,34 +1,12 @@
 //! The hot path: JavaScript writes a key into a buffer, calls with numbers, and reads the verdict's record.
 
-use crate::{failure, from_js, keys::issuing_key};
+use crate::{failure, keys::issuing_key};
 use claviger_core::{DenialCode, RequestContext, VERDICT_RECORD_LEN, Verdict, Verifier};
-use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 use zeroize::Zeroize;
 
 /// Longer than any key. What does not fit is denied by its length.
 const INPUT_CAPACITY: usize = 1024;
-
-/// The options of `Verifier` in TypeScript.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Options {
-    issuing_secrets: Vec<IssuingSecret>,
-    #[serde(default)]
-    allow_keys_without_lifetime: bool,
-}
-
-#[derive(Deserialize)]
-struct IssuingSecret {
-    prefix: String,
-    secret: String,
-}
-
-impl Drop for IssuingSecret {
-    fn drop(&mut self) {
-        self.secret.zeroize();
-    }
-}
 
 /// A verifier with the two buffers through which it is used.
 #[wasm_bindgen]
@@ -40,18 +18,22 @@ pub struct RawVerifier {
 
 #[wasm_bindgen]
 impl RawVerifier {
-    /// A verifier from the options of TypeScript's `Verifier`.
+    /// A verifier that trusts each of `secrets` for the keys of the prefix at its place in `prefixes`.
     ///
     /// # Errors
     /// Throws an object with `code` and `message`.
     #[wasm_bindgen(constructor)]
-    pub fn new(options: JsValue) -> Result<RawVerifier, JsValue> {
-        let options: Options = from_js(options)?;
-        let keys = options.issuing_secrets.iter().map(|entry| issuing_key(&entry.prefix, &entry.secret));
-        let keys = keys.collect::<Result<Vec<_>, _>>()?;
-        let verifier = Verifier::new(keys).map_err(|error| failure("invalid_options", error))?;
+    pub fn new(
+        prefixes: Vec<String>,
+        mut secrets: Vec<String>,
+        allow_keys_without_lifetime: bool,
+    ) -> Result<RawVerifier, JsValue> {
+        let keys = prefixes.iter().zip(&secrets).map(|(prefix, secret)| issuing_key(prefix, secret));
+        let keys = keys.collect::<Result<Vec<_>, _>>();
+        secrets.zeroize();
+        let verifier = Verifier::new(keys?).map_err(|error| failure("invalid_options", error))?;
         Ok(Self {
-            verifier: verifier.allow_keys_without_lifetime(options.allow_keys_without_lifetime),
+            verifier: verifier.allow_keys_without_lifetime(allow_keys_without_lifetime),
             input: [0; INPUT_CAPACITY],
             output: [0; VERDICT_RECORD_LEN],
         })
