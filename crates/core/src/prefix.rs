@@ -53,6 +53,12 @@ impl KeyPrefix {
         core::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 
+    /// The prefix, padded with zeros.
+    #[inline]
+    pub(crate) fn as_padded(&self) -> &[u8; MAX_PREFIX_LEN] {
+        &self.bytes
+    }
+
     #[inline]
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.len)).unwrap_or_default()

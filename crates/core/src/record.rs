@@ -17,7 +17,7 @@ const HAS_EXPIRES_AT: u8 = 4;
 const HAS_KEY_ID: u8 = 8;
 
 impl Verdict {
-    /// The verdict as 64 bytes, for the border of a WebAssembly instance.
+    /// Writes the verdict as 64 bytes, for the border of a WebAssembly instance.
     ///
     /// ```text
     ///  0  u8    denial code; 0 = verified
@@ -33,12 +33,11 @@ impl Verdict {
     /// ```
     ///
     /// Of a denial only the code, the flag 8 and the key id are set.
-    #[must_use]
     #[inline(never)]
-    pub fn to_record(&self) -> [u8; VERDICT_RECORD_LEN] {
-        let mut record = [0; VERDICT_RECORD_LEN];
-        let Some((head, prefix)) = record.split_first_chunk_mut::<32>() else { return record };
-        let ([first, key_id, issued_at, expires_at], []) = head.as_chunks_mut::<8>() else { return record };
+    pub fn write_record(&self, record: &mut [u8; VERDICT_RECORD_LEN]) {
+        *record = [0; VERDICT_RECORD_LEN];
+        let Some((head, prefix)) = record.split_first_chunk_mut::<32>() else { return };
+        let ([first, key_id, issued_at, expires_at], []) = head.as_chunks_mut::<8>() else { return };
         match self {
             Self::Denied(denied) => {
                 let flags = set(denied.key_id.map(KeyId::as_u64), HAS_KEY_ID, key_id);
@@ -49,18 +48,17 @@ impl Verdict {
                     | set(verified.issued_at, HAS_ISSUED_AT, issued_at)
                     | set(verified.expires_at, HAS_EXPIRES_AT, expires_at)
                     | if verified.read_only { READ_ONLY } else { 0 };
-                let name = verified.prefix.as_bytes();
-                for (slot, &byte) in prefix.iter_mut().zip(name) {
-                    *slot = byte;
+                if let Some(slot) = prefix.first_chunk_mut() {
+                    *slot = *verified.prefix.as_padded();
                 }
+                let prefix_len = verified.prefix.as_bytes().len() as u8;
                 let (kind, freshness) = (verified.kind.number(), verified.freshness.number());
-                *first = [0, kind, flags, freshness, name.len() as u8, 0, 0, 0];
+                *first = [0, kind, flags, freshness, prefix_len, 0, 0, 0];
             }
         }
-        record
     }
 
-    /// Reads what [`to_record`](Self::to_record) wrote; `None` if no verdict has such a record.
+    /// Reads what [`write_record`](Self::write_record) wrote; `None` if no verdict has such a record.
     #[must_use]
     pub fn from_record(record: &[u8; VERDICT_RECORD_LEN]) -> Option<Self> {
         let (head, prefix) = record.split_first_chunk::<32>()?;

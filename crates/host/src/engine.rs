@@ -11,6 +11,9 @@ pub const CALL_TICKS: u64 = 2;
 
 /// The most memory that an instance may have, in bytes.
 pub(crate) const MEMORY_LIMIT: usize = 16 << 20;
+/// The bytes of a used instance that are cleared for the next one and not given back to the system: more than a new
+/// one has.
+const RESIDENT: usize = 256 << 10;
 /// The most instances that exist at once in an engine from [`new_engine`].
 const INSTANCE_LIMIT: u32 = 256;
 
@@ -28,8 +31,7 @@ pub fn new_engine() -> Result<Engine, HostError> {
         .total_memories(INSTANCE_LIMIT)
         .total_tables(INSTANCE_LIMIT)
         .max_memory_size(MEMORY_LIMIT)
-        .linear_memory_keep_resident(256 << 10)
-        .table_keep_resident(4 << 10);
+        .linear_memory_keep_resident(RESIDENT);
     let mut config = Config::new();
     config.epoch_interruption(true).allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     let engine = Engine::new(&config).map_err(HostError::Engine)?;

@@ -11,7 +11,7 @@ use std::{
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct PoolOptions {
-    /// The most instances at once. By default twice the processors. Each takes 1 to 2 MiB of memory at first use.
+    /// The most instances at once. By default twice the processors. Each takes about 200 KiB of memory.
     pub max_instances: usize,
     /// How long a call waits for an instance before it is denied as `pool_exhausted`. By default one second.
     pub max_wait: Duration,

@@ -49,7 +49,7 @@ impl RawVerifier {
         INPUT_CAPACITY as u32
     }
 
-    /// Where the verdict's record is, 64 bytes: see `Verdict::to_record` in `claviger-core`.
+    /// Where the verdict's record is, 64 bytes: see `Verdict::write_record` in `claviger-core`.
     pub fn output(&self) -> u32 {
         self.output.as_ptr() as usize as u32
     }
@@ -60,8 +60,7 @@ impl RawVerifier {
             Some(presented) => self.verifier.verify_key(presented, &RequestContext::at(now as u64)),
             None => Verdict::denied(DenialCode::Malformed, None),
         };
-        self.output = verdict.to_record();
-        let [code, ..] = self.output;
-        u32::from(code)
+        verdict.write_record(&mut self.output);
+        verdict.denial().map_or(0, |code| u32::from(code.number()))
     }
 }

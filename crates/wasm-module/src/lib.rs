@@ -15,7 +15,7 @@
 //! Memory can grow, never move: a host whose view of it depends on its size (JavaScript) takes the view anew.
 //!
 //! **Results.** [`claviger_verify_key`] returns a denial code's number, 0 for *verified*, and writes the verdict's
-//! record of 64 bytes (see `Verdict::to_record` in `claviger-core`). Functions that do something return a
+//! record of 64 bytes (see `Verdict::write_record` in `claviger-core`). Functions that do something return a
 //! [`Status`]: 0 or more is success, and for those that write a result its length; below 0 is an error.
 //!
 //! **Secrets.** Entropy and time are arguments, because the module has no imports that could give them. Functions

@@ -82,12 +82,10 @@ impl State {
             (_, None) => Verdict::denied(DenialCode::Malformed, None),
             (Some(verifier), Some(presented)) => verifier.verify_key(presented, &RequestContext::at(now)),
         };
-        let record = verdict.to_record();
-        if let Some(slot) = self.output.first_chunk_mut() {
-            *slot = record;
+        if let Some(record) = self.output.first_chunk_mut() {
+            verdict.write_record(record);
         }
-        let [code, ..] = record;
-        u32::from(code)
+        verdict.denial().map_or(0, |code| u32::from(code.number()))
     }
 
     /// Writes a result, and returns its length.

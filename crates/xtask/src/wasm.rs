@@ -84,6 +84,8 @@ fn compile(package: &str) -> Result<(Toolchain, PathBuf)> {
     let toolchain = Toolchain::for_target(TARGET)?;
     note(&format!("compiling {package} to WebAssembly"));
     let mut flags = vec!["-Ctarget-feature=+simd128,+bulk-memory".to_owned()];
+    // Nothing recurses and no frame is large; the default of 1 MiB is memory that every instance would have to have.
+    flags.push("-Clink-arg=-zstack-size=65536".to_owned());
     flags.extend(remapped_paths()?);
     let mut build = toolchain.build(TARGET, "std,panic_abort")?;
     build.args(["--quiet", "--profile", "wasm", "--package", package]);

@@ -8,7 +8,10 @@ use claviger_core::{
     IssuingKey, KeyPrefix, Purpose, RequestContext, SecretText, SharedSecret, SignedKeyTerms,
     Verifier as NativeVerifier,
 };
-use claviger_host::{Module, PoolOptions, Secrets, Verifier as HostedVerifier, new_engine};
+use claviger_host::{
+    CALL_TICKS, EMBEDDED_MODULE, Module, PoolOptions, Secrets, Verifier as HostedVerifier, new_engine,
+    wasmtime::{self, Linker, Store},
+};
 use hmac::{Hmac, KeyInit, Mac};
 use std::{
     hint::black_box,
@@ -68,6 +71,8 @@ fn main() -> Result<()> {
 
     let cwasm = module.precompile()?;
     let engine = new_engine()?;
+    let pre =
+        Linker::<()>::new(&engine).instantiate_pre(&wasmtime::Module::new(&engine, EMBEDDED_MODULE)?)?;
 
     let message = [0x61; 100];
     let ring_key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &[7; 32]);
@@ -99,7 +104,12 @@ fn main() -> Result<()> {
         case("wasmtime verify_key", || {
             assert!(hosted.verify_key(black_box(next_hosted()), &context).is_verified());
         }),
-        case("wasmtime pooled instance, with its secret", || {
+        case("wasmtime pooled instance, made and dropped", || {
+            let mut store = Store::new(&engine, ());
+            store.set_epoch_deadline(CALL_TICKS);
+            assert!(black_box(pre.instantiate(&mut store)).is_ok());
+        }),
+        case("wasmtime new verifier with one instance and one secret", || {
             let verifier = HostedVerifier::new(&module, secrets.clone(), PoolOptions::default());
             assert!(black_box(verifier).is_ok());
         }),
