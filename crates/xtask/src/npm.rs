@@ -66,7 +66,7 @@ pub(crate) fn pack() -> Result<()> {
     Ok(())
 }
 
-/// Installs the tarball into a project of its own, and bundles the worker of the parity suite from there.
+/// Installs the tarball into a project of its own, and bundles workers from there.
 pub(crate) fn install_consumer() -> Result<()> {
     let consumer = consumer();
     if consumer.exists() {
@@ -79,25 +79,33 @@ pub(crate) fn install_consumer() -> Result<()> {
         .current_dir(&consumer)
         .arg(target_dir().join("npm/claviger.tgz"))
         .stdout(std::process::Stdio::null()))?;
+    let examples = root().join("examples");
+    fs::copy(examples.join("node/app.mjs"), consumer.join("app.mjs"))?;
+    fs::copy(examples.join("worker/worker.js"), consumer.join("example-worker.js"))?;
     let harness = root().join("tests/parity/js");
     for entry in fs::read_dir(&harness).context("tests/parity/js is missing")? {
         let entry = entry?;
         fs::copy(entry.path(), consumer.join(entry.file_name()))?;
     }
+    bundle("worker.mjs", "worker")?;
+    bundle("example-worker.js", "example-worker")?;
+    let workerd =
+        output(Command::new("node").current_dir(js()).args(["--print", "require('workerd').default"]))?;
+    Ok(fs::write(consumer.join("workerd-path"), workerd.trim())?)
+}
+
+/// Bundles a worker of the consumer project as wrangler would: one script, and the WebAssembly beside it.
+fn bundle(worker: &str, folder: &str) -> Result<()> {
     let mut bundle = Command::new("node");
-    bundle.current_dir(&consumer).arg(tool("esbuild/bin/esbuild")).arg("worker.mjs").args([
+    bundle.current_dir(consumer()).arg(tool("esbuild/bin/esbuild")).arg(worker).args([
         "--bundle",
         "--format=esm",
         "--conditions=workerd",
         "--loader:.wasm=copy",
         "--asset-names=[name]",
-        "--outfile=worker/worker.js",
         "--log-level=warning",
     ]);
-    run(&mut bundle)?;
-    let workerd =
-        output(Command::new("node").current_dir(js()).args(["--print", "require('workerd').default"]))?;
-    Ok(fs::write(consumer.join("workerd-path"), workerd.trim())?)
+    run(bundle.arg(format!("--outfile={folder}/worker.js")))
 }
 
 /// Runs the package's own tests.

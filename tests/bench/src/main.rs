@@ -9,7 +9,8 @@ use claviger_core::{
     Verifier as NativeVerifier,
 };
 use claviger_host::{
-    CALL_TICKS, EMBEDDED_MODULE, Module, PoolOptions, Secrets, Verifier as HostedVerifier, new_engine,
+    CALL_TICKS, EMBEDDED_MODULE, HostError, Module, PoolOptions, Secrets, Verifier as HostedVerifier,
+    new_engine,
     wasmtime::{self, Linker, Store},
 };
 use hmac::{Hmac, KeyInit, Mac};
@@ -71,8 +72,9 @@ fn main() -> Result<()> {
 
     let cwasm = module.precompile()?;
     let engine = new_engine()?;
-    let pre =
-        Linker::<()>::new(&engine).instantiate_pre(&wasmtime::Module::new(&engine, EMBEDDED_MODULE)?)?;
+    let pre = wasmtime::Module::new(&engine, EMBEDDED_MODULE)
+        .and_then(|module| Linker::<()>::new(&engine).instantiate_pre(&module))
+        .map_err(HostError::InvalidModule)?;
 
     let message = [0x61; 100];
     let ring_key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &[7; 32]);

@@ -44,7 +44,7 @@ pub fn all() -> Result<Vec<Box<dyn Face>>> {
         Box::new(Native),
         Box::new(Wasmtime::new()?),
         Box::new(Node::start()?),
-        Box::new(Workerd::start("{}")?),
+        Box::new(Workerd::start(PARITY_WORKER, ("OPTIONS", "{}"))?),
     ])
 }
 
@@ -94,7 +94,10 @@ impl Face for Wasmtime {
 }
 
 /// The project in which the npm tarball is installed.
-fn consumer() -> Result<PathBuf> {
+///
+/// # Errors
+/// If it was not built.
+pub fn consumer() -> Result<PathBuf> {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).context("no top folder")?;
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| top.join("target"), |dir| top.join(dir));
     let consumer = target.join("npm/consumer");
@@ -162,6 +165,9 @@ impl Face for Node {
     }
 }
 
+/// The bundled worker of this suite.
+pub const PARITY_WORKER: &str = "worker";
+
 /// The npm package in workerd, on loopback.
 pub struct Workerd {
     _process: Process,
@@ -170,20 +176,21 @@ pub struct Workerd {
 }
 
 impl Workerd {
-    /// Starts workerd on a free port; `options` is what the worker verifies single requests with, in JSON.
+    /// Starts workerd on a free port with the bundled worker in `folder` of the consumer project, which gets `binding`
+    /// (name and value) as a Worker gets a secret.
     ///
     /// # Errors
     /// If the package is not built or workerd cannot be started.
-    pub fn start(options: &str) -> Result<Self> {
+    pub fn start(folder: &str, binding: (&str, &str)) -> Result<Self> {
         let consumer = consumer()?;
         let binary = fs::read_to_string(consumer.join("workerd-path"))?;
-        let folder = tempfile::tempdir()?;
+        let config = tempfile::tempdir()?;
         for file in ["worker.js", "claviger.wasm"] {
-            fs::copy(consumer.join("worker").join(file), folder.path().join(file))?;
+            fs::copy(consumer.join(folder).join(file), config.path().join(file))?;
         }
-        fs::write(folder.path().join("config.capnp"), worker_config(options)?)?;
+        fs::write(config.path().join("config.capnp"), worker_config(binding)?)?;
         let mut command = Command::new(binary);
-        command.current_dir(folder.path()).args(["serve", "config.capnp", "--control-fd=1"]);
+        command.current_dir(config.path()).args(["serve", "config.capnp", "--control-fd=1"]);
         let mut child = Process(command.stdout(Stdio::piped()).spawn().context("cannot start workerd")?);
         // workerd says on the control descriptor when it listens, and on which port.
         let mut line = String::new();
@@ -191,25 +198,34 @@ impl Workerd {
         let event: Value =
             serde_json::from_str(&line).context("workerd did not start; its error is above")?;
         let port = event.get("port").and_then(Value::as_u64).context("workerd names no port")?;
-        Ok(Self { _process: child, _config: folder, port })
+        Ok(Self { _process: child, _config: config, port })
     }
 
     fn url(&self) -> String {
         format!("http://127.0.0.1:{}/", self.port)
     }
 
-    /// Sends one key as a client does, and returns the HTTP status and the verdict.
+    /// Sends one request as a client does, and returns the HTTP status and the body.
+    ///
+    /// # Errors
+    /// If workerd does not answer.
+    pub fn get(&self, header: Option<(&str, &str)>) -> Result<(u16, String)> {
+        let mut request = ureq::get(self.url()).config().http_status_as_error(false).build();
+        if let Some((name, value)) = header {
+            request = request.header(name, value);
+        }
+        let mut response = request.call()?;
+        Ok((response.status().as_u16(), response.body_mut().read_to_string()?))
+    }
+
+    /// Presents one key to the worker of this suite, and returns the HTTP status and the verdict.
     ///
     /// # Errors
     /// If workerd does not answer.
     pub fn present(&self, key: Option<&str>) -> Result<(u16, Value)> {
-        let mut request = ureq::get(self.url()).config().http_status_as_error(false).build();
-        if let Some(key) = key {
-            request = request.header("authorization", format!("Bearer {key}"));
-        }
-        let mut response = request.call()?;
-        let body: Value = serde_json::from_str(&response.body_mut().read_to_string()?)?;
-        Ok((response.status().as_u16(), snake_case(body)))
+        let bearer = key.map(|key| format!("Bearer {key}"));
+        let (status, body) = self.get(bearer.as_deref().map(|bearer| ("authorization", bearer)))?;
+        Ok((status, snake_case(serde_json::from_str(&body)?)))
     }
 
     /// What `verifyKey` and `parseKey` say about each key.
@@ -233,10 +249,9 @@ impl Face for Workerd {
     }
 }
 
-/// `options` reaches the worker as a text binding, which is how a Worker gets a secret.
-fn worker_config(options: &str) -> Result<String> {
+fn worker_config((name, value): (&str, &str)) -> Result<String> {
     // A Cap'n Proto text escapes what JSON does.
-    let options = serde_json::to_string(options)?;
+    let value = serde_json::to_string(value)?;
     Ok(format!(
         r#"using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
@@ -248,7 +263,7 @@ const worker :Workerd.Worker = (
     (name = "worker.js", esModule = embed "worker.js"),
     (name = "claviger.wasm", wasm = embed "claviger.wasm"),
   ],
-  bindings = [(name = "OPTIONS", text = {options})],
+  bindings = [(name = "{name}", text = {value})],
   compatibilityDate = "2026-01-01",
 );
 "#

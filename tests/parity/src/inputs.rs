@@ -20,7 +20,7 @@ impl Random {
     }
 
     /// 64 random bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -30,12 +30,12 @@ impl Random {
 
     /// A number below `bound`, which is not 0.
     pub fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound.max(1) as u64) as usize
+        (self.bits() % bound.max(1) as u64) as usize
     }
 
     /// Random bytes.
     pub fn bytes<const N: usize>(&mut self) -> [u8; N] {
-        std::array::from_fn(|_| self.next() as u8)
+        std::array::from_fn(|_| self.bits() as u8)
     }
 }
 
@@ -104,7 +104,7 @@ impl Inputs {
     fn bad(&mut self) -> Result<Vec<u8>> {
         let mut text = self.good()?;
         let place = self.random.below(text.len());
-        let byte = self.random.next() as u8;
+        let byte = self.random.bits() as u8;
         match self.random.below(16) {
             0 => text = self.signed(false, SignedKeyTerms::expiring(NOW, 60))?,
             1 => {
@@ -130,7 +130,7 @@ impl Inputs {
                 .splice(place..place, "é_\u{1f511}\u{feff}".bytes().take(1 + usize::from(byte % 10)))
                 .for_each(drop),
             8 => text.extend(std::iter::repeat_n(b'0', self.random.below(1 << 16))),
-            9 => text = (0..self.random.below(200)).map(|_| self.random.next() as u8).collect(),
+            9 => text = (0..self.random.below(200)).map(|_| self.random.bits() as u8).collect(),
             10 => text.rotate_left(place),
             11 => text.make_ascii_uppercase(),
             12 => {

@@ -6,7 +6,7 @@ use claviger_core::{
     IssuingKey, KeyPrefix, OpaqueUse, Purpose, SharedSecret, SignedKeyTerms, generate_opaque_key,
 };
 use claviger_parity::{
-    faces::{Batch, Face, Native, Node, Wasmtime, Workerd},
+    faces::{Batch, Face, Native, Node, PARITY_WORKER, Wasmtime, Workerd},
     setup::Options,
 };
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ fn main() -> Result<()> {
     eprintln!("starting native, wasmtime, Node and workerd …");
     let mut faces: [Box<dyn Face>; 3] =
         [Box::new(Native), Box::new(Wasmtime::new()?), Box::new(Node::start()?)];
-    let workerd = Workerd::start(&serde_json::to_string(&options)?)?;
+    let workerd = Workerd::start(PARITY_WORKER, ("OPTIONS", &serde_json::to_string(&options)?))?;
 
     let mut rows = Vec::new();
     for (what, key, expected) in keys {
