@@ -105,3 +105,34 @@ impl fmt::Display for WrongPurpose {
 }
 
 impl core::error::Error for WrongPurpose {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hmac::{Hmac, KeyInit, Mac};
+    use std::{format, vec::Vec};
+
+    fn hmac_sha256(key: &[u8], message: &[u8]) -> Vec<u8> {
+        let mut mac = Hmac::<sha2::Sha256>::new_from_slice(key).unwrap();
+        mac.update(message);
+        mac.finalize().into_bytes().to_vec()
+    }
+
+    /// The documented derivation, put together anew from HMAC alone.
+    #[test]
+    fn a_signed_key_is_what_its_documentation_says() {
+        let entropy: [u8; 40] = core::array::from_fn(|i| i as u8);
+        let secret = SharedSecret::generate(Purpose::Issuing, 200, &entropy);
+        let issuer = IssuingKey::new(KeyPrefix::new("acme_live").unwrap(), &secret).unwrap();
+        let key = issuer.generate(&[0; 8], SignedKeyTerms::expiring(1_790_000_000, 60)).unwrap();
+
+        // RFC 5869 with an output of one block.
+        let extracted = hmac_sha256(b"claviger/secret/v1", &entropy[8..]);
+        let subkey = hmac_sha256(&extracted, b"issuing\0signed-key\x01");
+        let (signed, rest) = key.expose().split_at(key.expose().len() - 50);
+        let tag: [u8; 32] = hmac_sha256(&subkey, signed.as_bytes()).try_into().unwrap();
+        assert_eq!(rest.as_bytes()[..44], base62::encode_secret(&tag));
+        assert!(signed.starts_with("acme_live_00000000000_") && signed.ends_with("_s"), "{signed}");
+        assert_eq!(format!("{}", secret.id()).as_bytes(), base62::encode_u64(0x0001_0203_0405_0607));
+    }
+}

@@ -112,7 +112,8 @@ pub fn parts(text: &str) -> Value {
 }
 
 /// CRC-32 by its definition, so that cases with a right checksum do not depend on the code they test.
-fn with_checksum(text: &str) -> String {
+#[must_use]
+pub fn with_checksum(text: &str) -> String {
     let mut crc = u32::MAX;
     for byte in text.bytes() {
         crc ^= u32::from(byte);
