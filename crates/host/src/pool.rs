@@ -73,6 +73,8 @@ impl Pool {
     /// A pool with one instance, which proves that the secrets are accepted.
     pub(crate) fn new(module: Module, secrets: Secrets, options: PoolOptions) -> Result<Self, HostError> {
         secrets.check()?;
+        // The field may have been set without the setter that looks at it.
+        let options = options.max_instances(options.max_instances);
         let first = module.instantiate(&secrets)?;
         let state = State {
             idle: vec![first],

@@ -1,0 +1,16 @@
+//! What `claviger-host` does, seen through its public interface: loading, verifying, the pool, and the module's ABI.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "the helpers of tests fail as tests do"
+)]
+
+mod fault_door;
+mod fixtures;
+mod loading;
+mod module_abi;
+mod pool;
+mod replacing;
+mod verifying;
