@@ -1,0 +1,95 @@
+//! The 64 bytes of a verdict: what was written is read, and nothing else is taken for *verified*.
+
+use crate::fixtures::{entropy, prefixes, terms};
+use claviger_core::{
+    DenialCode, IssuingKey, KeyId, Purpose, RequestContext, SharedSecret, VERDICT_RECORD_LEN, Verdict,
+    Verifier,
+};
+use proptest::{prelude::*, sample::select};
+
+/// Verdicts on genuine keys, at the time of their issue.
+fn verified() -> impl Strategy<Value = Verdict> {
+    (prefixes(), any::<u8>(), entropy(), any::<[u8; 8]>(), terms()).prop_map(
+        |(prefix, version, entropy, id, terms)| {
+            let secret = SharedSecret::generate(Purpose::Issuing, version, &entropy);
+            let issuer = IssuingKey::new(prefix, &secret).unwrap();
+            let key = issuer.generate(&id, terms).unwrap();
+            let now = terms.claims(version).unwrap().issued_at();
+            let verifier = Verifier::new([issuer]).unwrap().allow_keys_without_lifetime(true);
+            verifier.verify_key(key.expose(), &RequestContext::at(now))
+        },
+    )
+}
+
+fn denied() -> impl Strategy<Value = Verdict> {
+    (select(DenialCode::ALL), any::<Option<u64>>())
+        .prop_map(|(code, id)| Verdict::denied(code, id.map(KeyId::from_u64)))
+}
+
+fn record() -> impl Strategy<Value = [u8; VERDICT_RECORD_LEN]> {
+    proptest::collection::vec(any::<u8>(), VERDICT_RECORD_LEN).prop_map(|bytes| bytes.try_into().unwrap())
+}
+
+proptest! {
+    #[test]
+    fn a_verified_key_is_read_as_it_was_written(verdict in verified()) {
+        prop_assert!(verdict.is_verified());
+        prop_assert_eq!(Verdict::from_record(&verdict.to_record()), Some(verdict));
+    }
+
+    #[test]
+    fn a_denial_is_read_as_it_was_written(verdict in denied()) {
+        prop_assert_eq!(Verdict::from_record(&verdict.to_record()), Some(verdict));
+    }
+
+    #[test]
+    fn random_bytes_are_verified_only_under_the_code_0(record in record()) {
+        if Verdict::from_record(&record).is_some_and(|verdict| verdict.is_verified()) {
+            prop_assert_eq!(record[0], 0);
+        }
+    }
+
+    #[test]
+    fn changed_bytes_are_verified_only_under_the_code_0(
+        verdict in prop_oneof![verified(), denied()],
+        changes in proptest::collection::vec((0..VERDICT_RECORD_LEN, any::<u8>()), 1..4),
+        code in prop_oneof![Just(None), any::<u8>().prop_map(Some)],
+    ) {
+        let mut record = verdict.to_record();
+        for (place, byte) in changes {
+            record[place] = byte;
+        }
+        record[0] = code.unwrap_or(record[0]);
+        match Verdict::from_record(&record) {
+            Some(Verdict::Verified(_)) => prop_assert_eq!(record[0], 0),
+            Some(Verdict::Denied(denied)) => prop_assert_eq!(record[0], denied.code.number()),
+            None => {}
+        }
+    }
+}
+
+#[test]
+fn a_record_without_what_verified_needs_is_none() {
+    let secret = SharedSecret::generate(Purpose::Issuing, 1, &[1; 40]);
+    let issuer = IssuingKey::new("acme_live".parse().unwrap(), &secret).unwrap();
+    let key = issuer.generate(&[1; 8], claviger_core::SignedKeyTerms::expiring(1_790_000_000, 1)).unwrap();
+    let verdict =
+        Verifier::new([issuer]).unwrap().verify_key(key.expose(), &RequestContext::at(1_790_000_000));
+    let good = verdict.to_record();
+    assert_eq!(Verdict::from_record(&good), Some(verdict));
+    // Kind, flag of the key id, freshness, prefix length, prefix.
+    for (place, byte) in
+        [(1, 0), (1, 9), (2, good[2] & !8), (3, 0), (3, 2), (4, 0), (4, 33), (4, 5), (32, b'A'), (32, 0xff)]
+    {
+        let mut record = good;
+        record[place] = byte;
+        assert_eq!(Verdict::from_record(&record), None, "byte {place} = {byte}");
+    }
+    for number in 1..=u8::MAX {
+        let mut record = good;
+        record[0] = number;
+        let code = Verdict::from_record(&record).map(|verdict| verdict.denial());
+        assert_eq!(code, DenialCode::from_number(number).map(Some));
+    }
+    assert_eq!(Verdict::from_record(&[0; VERDICT_RECORD_LEN]), None);
+}

@@ -1,0 +1,101 @@
+//! Verifying, parsing and generating allocate nothing.
+#![expect(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
+
+use claviger_core::{
+    IssuingKey, OpaqueUse, Purpose, RequestContext, SharedSecret, SignedKeyTerms, Verdict, Verifier,
+    generate_opaque_key, parse,
+};
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+};
+
+struct Counting;
+
+thread_local! {
+    /// Of this thread alone: the test harness has threads of its own.
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+#[expect(unsafe_code, reason = "an allocator is unsafe")]
+// SAFETY: everything is handed on to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract of `dealloc`.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller keeps the contract of `realloc`.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn allocations<T>(work: impl FnOnce() -> T) -> (usize, T) {
+    let before = ALLOCATIONS.get();
+    let result = work();
+    (ALLOCATIONS.get() - before, result)
+}
+
+const NOW: u64 = 1_790_000_000;
+
+fn issuer(version: u8) -> IssuingKey {
+    let secret = SharedSecret::generate(Purpose::Issuing, version, &[version; 40]);
+    IssuingKey::new("acme_live".parse().unwrap(), &secret).unwrap()
+}
+
+#[test]
+fn the_allocator_counts() {
+    assert_eq!(allocations(|| Vec::<u8>::with_capacity(1)).0, 1);
+    assert!(allocations(|| Verifier::new([issuer(1)])).0 > 0, "building may allocate");
+}
+
+#[test]
+fn verifying_allocates_nothing_whatever_is_presented() {
+    let verifier = Verifier::new((0..20).map(issuer)).unwrap();
+    let good = issuer(7).generate(&[1; 8], SignedKeyTerms::expiring(NOW, 60)).unwrap();
+    let presented = [
+        good.expose().to_owned(),
+        issuer(21).generate(&[1; 8], SignedKeyTerms::expiring(NOW, 60)).unwrap().expose().to_owned(),
+        good.expose().replace("live", "test"),
+        String::new(),
+        "x".repeat(65_536),
+    ];
+    let mut verified = 0;
+    for key in &presented {
+        for now in [0, NOW, NOW + 86_400] {
+            let (count, verdict) = allocations(|| verifier.verify_key(key, &RequestContext::at(now)));
+            assert_eq!(count, 0, "{verdict:?}");
+            verified += usize::from(verdict.is_verified());
+            let (count, read) = allocations(|| Verdict::from_record(&verdict.to_record()));
+            assert_eq!((count, read), (0, Some(verdict)));
+        }
+    }
+    assert_eq!(verified, 1);
+}
+
+#[test]
+fn generating_and_parsing_allocate_nothing() {
+    let prefix = "acme_live".parse().unwrap();
+    let (count, texts) = allocations(|| {
+        let secret = SharedSecret::generate(Purpose::Issuing, 1, &[1; 40]);
+        let issuer = IssuingKey::new(prefix, &secret).unwrap();
+        let signed = issuer.generate(&[1; 8], SignedKeyTerms::expiring(NOW, 60)).unwrap();
+        let (_, opaque) = generate_opaque_key(&prefix, OpaqueUse::Bearer, &[1; 40]);
+        [secret.to_text(), signed, opaque]
+    });
+    assert_eq!(count, 0);
+    for text in &texts {
+        assert_eq!(allocations(|| parse(text.expose()).unwrap().id()).0, 0);
+    }
+}
