@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** The verifier: presented keys in, verdicts out. */
 import type { RawVerifier } from "../wasm/claviger_wasm_js.js";
 import { ClavigerError, calling, optionalBoolean, requireObject, requireString, wrongType } from "./errors.js";

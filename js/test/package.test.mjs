@@ -1,0 +1,152 @@
+// The package as programs get it: as an ES module, as CommonJS, and as types.
+import assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdtempSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import * as esm from "claviger";
+import { now, signedKey, trusted } from "./fixtures.mjs";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const folders = [];
+after(() => folders.forEach((folder) => rmSync(folder, { recursive: true })));
+
+/** A project that has the package installed, by a link. */
+function project(files) {
+  const folder = mkdtempSync(join(tmpdir(), "claviger-consumer-"));
+  folders.push(folder);
+  mkdirSync(join(folder, "node_modules"));
+  symlinkSync(root, join(folder, "node_modules/claviger"), "dir");
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+  return folder;
+}
+
+test("require gives the same package, with an instance of its own", () => {
+  const cjs = createRequire(import.meta.url)("claviger");
+  assert.deepEqual(Object.keys(cjs).sort(), Object.keys(esm).sort());
+  const verdict = new cjs.Verifier(trusted).verifyKey(signedKey(), { now });
+  assert.deepEqual({ ...verdict, keyId: null }, { ...new esm.Verifier(trusted).verifyKey(signedKey(), { now }), keyId: null });
+  assert.equal(verdict.verified, true);
+  const key = cjs.generateKey({ kind: "opaque", prefix: "acme_live" });
+  assert.equal(esm.parseKey(key).kind, "opaque");
+});
+
+test("importing does no work; the first use does", () => {
+  const script = (load) => `
+    const calls = [];
+    const spy = (owner, name) => {
+      const real = owner[name];
+      owner[name] = new Proxy(real, {
+        apply: (target, self, parameters) => (calls.push(name), Reflect.apply(target, self, parameters)),
+        construct: (target, parameters) => (calls.push(name), Reflect.construct(target, parameters)),
+      });
+    };
+    for (const name of ["Module", "Instance", "Memory", "compile", "instantiate", "compileStreaming", "instantiateStreaming"]) {
+      if (WebAssembly[name] !== undefined) spy(WebAssembly, name);
+    }
+    const fs = process.getBuiltinModule("node:fs");
+    for (const name of ["readFileSync"]) {
+      const real = fs[name];
+      fs[name] = (path, ...rest) => (String(path).endsWith(".wasm") && calls.push(name), real(path, ...rest));
+    }
+    process.getBuiltinModule("node:module").syncBuiltinESMExports();
+    spy(crypto, "getRandomValues");
+    const claviger = ${load};
+    const imported = [...calls];
+    claviger.parseKey("");
+    const parsed = [...calls];
+    claviger.parseKey("");
+    console.log(JSON.stringify({ imported, parsed, again: calls.slice(parsed.length) }));`;
+  for (const [type, load] of [["module", 'await import("claviger")'], ["commonjs", 'require("claviger")']]) {
+    const output = execFileSync(process.execPath, [`--input-type=${type}`, "--eval", script(load)], { cwd: root, encoding: "utf8" });
+    assert.deepEqual(JSON.parse(output), { imported: [], parsed: ["readFileSync", "Module", "Instance"], again: [] }, type);
+  }
+});
+
+const consumer = `
+  import { ClavigerError, type Verdict, Verifier, generateKey, generateSharedSecret, parseKey } from "claviger";
+  const issuingSecret: string = generateSharedSecret({ purpose: "issuing", version: 1 });
+  const key: string = generateKey({ kind: "signed", prefix: "acme_live", issuingSecret, lifetimeMinutes: null, readOnly: true });
+  generateKey({ kind: "opaque", prefix: "acme_live" });
+  const verifier = new Verifier({ issuingSecrets: [{ prefix: "acme_live", secret: issuingSecret }] });
+  export function who(presented: string | Uint8Array | null | undefined): string {
+    const verdict: Verdict = verifier.verifyKey(presented, { now: 1_790_000_000 });
+    if (!verdict.verified) {
+      const expired: boolean = verdict.code === "expired";
+      return expired ? "expired" : verdict.keyId ?? "nobody";
+    }
+    const expiresAt: number | null = verdict.expiresAt;
+    return expiresAt === null ? verdict.prefix : verdict.keyId;
+  }
+  const parts = parseKey(key);
+  export const part: string = parts.wellFormed ? parts.keyId : parts.part;
+  try { verifier.dispose(); } catch (error) { if (error instanceof ClavigerError && error.code === "disposed") throw error; }
+`;
+
+/** What the compiler says about a file in a strict project that resolves packages in this way. */
+function compile(text, { name = "consumer.mts", resolution = "nodenext", lib = ["es2022"], manifest = {} } = {}) {
+  const compilerOptions = {
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noEmit: true,
+    // The package's own types are looked over, too.
+    skipLibCheck: false,
+    types: [],
+    target: "es2022",
+    lib,
+    module: resolution === "nodenext" ? "nodenext" : "esnext",
+    moduleResolution: resolution,
+  };
+  const folder = project({
+    [name]: text,
+    "package.json": JSON.stringify({ private: true, ...manifest }),
+    "tsconfig.json": JSON.stringify({ compilerOptions, files: [name] }),
+  });
+  const tsc = join(root, "node_modules/typescript/bin/tsc");
+  const { status, stdout, stderr } = spawnSync(process.execPath, [tsc, "-p", folder], { encoding: "utf8" });
+  assert.equal(stderr, "");
+  return { status, stdout };
+}
+
+const settings = [
+  { resolution: "nodenext" },
+  { resolution: "nodenext", name: "consumer.cts" },
+  { resolution: "nodenext", name: "consumer.ts", manifest: { type: "module" } },
+  { resolution: "bundler" },
+  { resolution: "bundler", name: "consumer.ts", lib: ["es2022", "dom"] },
+  { resolution: "bundler", lib: ["esnext"] },
+];
+
+for (const setting of settings) {
+  test(`the types are good in a strict project: ${JSON.stringify(setting)}`, () => {
+    assert.deepEqual(compile(consumer, setting), { status: 0, stdout: "" });
+  });
+}
+
+test("who does not look at `verified` does not compile", () => {
+  const use = (line) =>
+    compile(`
+      import { Verifier, parseKey, generateKey } from "claviger";
+      declare const verifier: Verifier;
+      const verdict = verifier.verifyKey("key");
+      ${line}`);
+  assert.deepEqual(use("export const id: string | null = verdict.keyId;"), { status: 0, stdout: "" });
+  for (const [line, error] of [
+    ["export const id: string = verdict.keyId;", /TS2322.*'string \| null'/],
+    ["export const prefix = verdict.prefix;", /TS2339.*'prefix' does not exist on type 'Denied'/s],
+    ["export const code = verdict.code;", /TS2339.*'code' does not exist on type 'Verified'/s],
+    ["if (!verdict.verified) throw verdict.prefix;", /TS2339/],
+    ['if (!verdict.verified && verdict.code === "expierd") throw 0;', /TS2367/],
+    ["verifier.verifyKey(7);", /TS2345/],
+    ['export const id = parseKey("key").keyId;', /TS2339.*'keyId' does not exist on type 'NotWellFormed'/s],
+    ['generateKey({ kind: "signed", prefix: "a", issuingSecret: "b" });', /TS2345.*lifetimeMinutes/s],
+  ]) {
+    const { status, stdout } = use(line);
+    assert.notEqual(status, 0, line);
+    assert.match(stdout, error, line);
+    assert.equal(stdout.match(/error TS/g).length, 1, stdout);
+  }
+});
