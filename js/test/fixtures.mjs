@@ -10,7 +10,7 @@ export const trusted = { issuingSecrets: [{ prefix, secret: issuingSecret }] };
 
 /** A key for an hour from `now` on. */
 export function signedKey(options = {}) {
-  return generateKey({ kind: "signed", prefix, issuingSecret, lifetimeMinutes: 60, issuedAt: now, ...options });
+  return generateKey({ kind: "signed", prefix, issuingSecret, lifetimeMinutes: 60, issuedAt: now, ...options }).key;
 }
 
 /** What `call` throws. */

@@ -30,7 +30,7 @@ test("require gives the same package, with an instance of its own", () => {
   const verdict = new cjs.Verifier(trusted).verifyKey(signedKey(), { now });
   assert.deepEqual({ ...verdict, keyId: null }, { ...new esm.Verifier(trusted).verifyKey(signedKey(), { now }), keyId: null });
   assert.equal(verdict.verified, true);
-  const key = cjs.generateKey({ kind: "opaque", prefix: "acme_live" });
+  const { key } = cjs.generateKey({ kind: "opaque", prefix: "acme_live" });
   assert.equal(esm.parseKey(key).kind, "opaque");
 });
 
@@ -69,7 +69,7 @@ test("importing does no work; the first use does", () => {
 const consumer = `
   import { ClavigerError, type Verdict, Verifier, generateKey, generateSharedSecret, parseKey } from "claviger";
   const issuingSecret: string = generateSharedSecret({ purpose: "issuing", version: 1 });
-  const key: string = generateKey({ kind: "signed", prefix: "acme_live", issuingSecret, lifetimeMinutes: null, readOnly: true });
+  const { key }: { key: string } = generateKey({ kind: "signed", prefix: "acme_live", issuingSecret, lifetimeMinutes: null, readOnly: true });
   generateKey({ kind: "opaque", prefix: "acme_live" });
   const verifier = new Verifier({ issuingSecrets: [{ prefix: "acme_live", secret: issuingSecret }] });
   export function who(presented: string | Uint8Array | null | undefined): string {

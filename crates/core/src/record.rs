@@ -61,6 +61,14 @@ impl Verdict {
     /// Reads what [`write_record`](Self::write_record) wrote; `None` if no verdict has such a record.
     #[must_use]
     pub fn from_record(record: &[u8; VERDICT_RECORD_LEN]) -> Option<Self> {
+        let verdict = Self::read_record(record)?;
+        // Whatever a verdict does not have (a stray flag, bytes where there should be none) shows in its own record.
+        let mut written = [0; VERDICT_RECORD_LEN];
+        verdict.write_record(&mut written);
+        (written == *record).then_some(verdict)
+    }
+
+    fn read_record(record: &[u8; VERDICT_RECORD_LEN]) -> Option<Self> {
         let (head, prefix) = record.split_first_chunk::<32>()?;
         let (&[[code, kind, flags, freshness, prefix_len, ..], key_id, issued_at, expires_at], []) =
             head.as_chunks::<8>()
@@ -75,7 +83,7 @@ impl Verdict {
         let prefix = core::str::from_utf8(prefix.get(..usize::from(prefix_len))?).ok()?;
         Some(Self::Verified(Verified {
             key_id: key_id?,
-            kind: KeyKind::from_number(kind)?,
+            kind: KeyKind::from_number(kind).filter(|kind| kind.is_credential())?,
             prefix: KeyPrefix::new(prefix).ok()?,
             read_only: flags & READ_ONLY != 0,
             issued_at: set(HAS_ISSUED_AT, issued_at),

@@ -2,8 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
 
 use claviger_core::{
-    IssuingKey, OpaqueUse, Purpose, RequestContext, SharedSecret, SignedKeyTerms, Verdict, Verifier,
-    generate_opaque_key, parse,
+    IssuingKey, OpaqueUse, Purpose, RequestContext, SharedSecret, SignedKeyTerms, VERDICT_RECORD_LEN,
+    Verdict, Verifier, generate_opaque_key, parse,
 };
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -77,7 +77,11 @@ fn verifying_allocates_nothing_whatever_is_presented() {
             let (count, verdict) = allocations(|| verifier.verify_key(key, &RequestContext::at(now)));
             assert_eq!(count, 0, "{verdict:?}");
             verified += usize::from(verdict.is_verified());
-            let (count, read) = allocations(|| Verdict::from_record(&verdict.to_record()));
+            let (count, read) = allocations(|| {
+                let mut record = [0; VERDICT_RECORD_LEN];
+                verdict.write_record(&mut record);
+                Verdict::from_record(&record)
+            });
             assert_eq!((count, read), (0, Some(verdict)));
         }
     }

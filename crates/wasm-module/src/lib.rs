@@ -20,7 +20,7 @@
 //!
 //! **Secrets.** Entropy and time are arguments, because the module has no imports that could give them. Functions
 //! that take or make secrets wipe the input before they return; a host calls [`claviger_wipe`] when it has read a
-//! generated text. Numbers larger than 32 bits are `i64` at the border, read as unsigned.
+//! generated text, or when a presented key shall not stay in the input until the next one overwrites it. Numbers larger than 32 bits are `i64` at the border, read as unsigned.
 //!
 //! **Traps.** No input makes the module trap. If it traps all the same, throw the instance away.
 //!

@@ -8,6 +8,8 @@ use zeroize::Zeroize;
 
 /// Larger than any key, and than a prefix, a shared secret and entropy together.
 pub(crate) const INPUT_CAPACITY: usize = 1024;
+/// More issuing secrets than a verifier can use well; without a limit a host could fill the memory until it traps.
+const MAX_ISSUING_SECRETS: usize = 4096;
 /// Larger than any result.
 pub(crate) const OUTPUT_CAPACITY: usize = 512;
 
@@ -64,7 +66,11 @@ impl State {
     }
 
     pub(crate) fn add(&mut self, key: IssuingKey) -> Result<Status, Status> {
-        self.draft.as_mut().ok_or(Status::NOT_BEGUN)?.issuing.push(key);
+        let draft = self.draft.as_mut().ok_or(Status::NOT_BEGUN)?;
+        if draft.issuing.len() >= MAX_ISSUING_SECRETS {
+            return Err(Status::INVALID_CONFIGURATION);
+        }
+        draft.issuing.push(key);
         Ok(Status::OK)
     }
 

@@ -97,7 +97,12 @@ fn compile(package: &str) -> Result<(Toolchain, PathBuf)> {
 
 fn optimise(from: &Path, to: &Path) -> Result<()> {
     let mut command = Command::new("node");
-    command.arg(npm::tool("binaryen/bin/wasm-opt")).args(["-O3", "--strip-debug", "--strip-producers"]);
+    command.arg(npm::tool("binaryen/bin/wasm-opt")).args([
+        "-O3",
+        "--strip-debug",
+        "--strip-producers",
+        "--strip-target-features",
+    ]);
     command.args(OPT_FEATURES).arg(from).arg("-o").arg(to);
     run(&mut command)
 }

@@ -30,16 +30,36 @@ fn record() -> impl Strategy<Value = [u8; VERDICT_RECORD_LEN]> {
     proptest::collection::vec(any::<u8>(), VERDICT_RECORD_LEN).prop_map(|bytes| bytes.try_into().unwrap())
 }
 
+fn written(verdict: &Verdict) -> [u8; VERDICT_RECORD_LEN] {
+    // What was there before must not show.
+    let mut record = [0xa5; VERDICT_RECORD_LEN];
+    verdict.write_record(&mut record);
+    record
+}
+
 proptest! {
     #[test]
     fn a_verified_key_is_read_as_it_was_written(verdict in verified()) {
         prop_assert!(verdict.is_verified());
-        prop_assert_eq!(Verdict::from_record(&verdict.to_record()), Some(verdict));
+        prop_assert_eq!(Verdict::from_record(&written(&verdict)), Some(verdict));
     }
 
     #[test]
     fn a_denial_is_read_as_it_was_written(verdict in denied()) {
-        prop_assert_eq!(Verdict::from_record(&verdict.to_record()), Some(verdict));
+        prop_assert_eq!(Verdict::from_record(&written(&verdict)), Some(verdict));
+    }
+
+    #[test]
+    fn a_record_with_any_byte_changed_is_refused_or_is_another_verdict(
+        verdict in prop_oneof![verified(), denied()],
+        place in 0..VERDICT_RECORD_LEN,
+        byte: u8,
+    ) {
+        let mut record = written(&verdict);
+        record[place] = byte;
+        if let Some(read) = Verdict::from_record(&record) {
+            prop_assert_eq!(written(&read), record);
+        }
     }
 
     #[test]
@@ -55,7 +75,7 @@ proptest! {
         changes in proptest::collection::vec((0..VERDICT_RECORD_LEN, any::<u8>()), 1..4),
         code in prop_oneof![Just(None), any::<u8>().prop_map(Some)],
     ) {
-        let mut record = verdict.to_record();
+        let mut record = written(&verdict);
         for (place, byte) in changes {
             record[place] = byte;
         }
@@ -75,21 +95,34 @@ fn a_record_without_what_verified_needs_is_none() {
     let key = issuer.generate(&[1; 8], claviger_core::SignedKeyTerms::expiring(1_790_000_000, 1)).unwrap();
     let verdict =
         Verifier::new([issuer]).unwrap().verify_key(key.expose(), &RequestContext::at(1_790_000_000));
-    let good = verdict.to_record();
+    let good = written(&verdict);
     assert_eq!(Verdict::from_record(&good), Some(verdict));
-    // Kind, flag of the key id, freshness, prefix length, prefix.
-    for (place, byte) in
-        [(1, 0), (1, 9), (2, good[2] & !8), (3, 0), (3, 2), (4, 0), (4, 33), (4, 5), (32, b'A'), (32, 0xff)]
-    {
+    // Kind, flags, freshness, prefix length, padding, prefix.
+    for (place, byte) in [
+        (1, 0),
+        (1, 8),
+        (1, 9),
+        (2, good[2] & !8),
+        (2, good[2] | 16),
+        (5, 1),
+        (63, b'a'),
+        (3, 0),
+        (3, 2),
+        (4, 0),
+        (4, 33),
+        (4, 5),
+        (32, b'A'),
+        (32, 0xff),
+    ] {
         let mut record = good;
         record[place] = byte;
         assert_eq!(Verdict::from_record(&record), None, "byte {place} = {byte}");
     }
+    // What belongs to a proven key must not stand in a denial.
     for number in 1..=u8::MAX {
         let mut record = good;
         record[0] = number;
-        let code = Verdict::from_record(&record).map(|verdict| verdict.denial());
-        assert_eq!(code, DenialCode::from_number(number).map(Some));
+        assert_eq!(Verdict::from_record(&record), None, "code {number}");
     }
     assert_eq!(Verdict::from_record(&[0; VERDICT_RECORD_LEN]), None);
 }
