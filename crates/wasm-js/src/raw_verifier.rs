@@ -16,6 +16,13 @@ pub struct RawVerifier {
     output: [u8; VERDICT_RECORD_LEN],
 }
 
+impl Drop for RawVerifier {
+    /// The last presented key goes with the secrets.
+    fn drop(&mut self) {
+        self.input.zeroize();
+    }
+}
+
 #[wasm_bindgen]
 impl RawVerifier {
     /// A verifier that trusts each of `secrets` for the keys of the prefix at its place in `prefixes`.

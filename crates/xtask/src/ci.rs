@@ -5,7 +5,7 @@ use crate::{
     step::{cargo, note, run},
     test,
     toolchain::Toolchain,
-    vectors, wasm,
+    wasm,
 };
 use anyhow::Result;
 
@@ -32,8 +32,6 @@ pub(crate) fn ci() -> Result<()> {
     run(cargo(["doc", "--workspace", "--no-deps", "--all-features", "--quiet"])
         .env("RUSTDOCFLAGS", "-Dwarnings"))?;
     test()?;
-    note("golden files are unchanged");
-    vectors::vectors(true)?;
     note("the committed module is what its source builds to");
     wasm::build_module(true)?;
     size::size()

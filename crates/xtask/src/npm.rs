@@ -27,11 +27,17 @@ fn npm(arguments: &[&str]) -> Command {
     command
 }
 
+/// Whether Node is there, and not older than the package supports.
+fn has_node() -> bool {
+    let version = Command::new("node").arg("--version").output();
+    let version = version.ok().and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
+    let major = version.strip_prefix('v').and_then(|version| version.split('.').next()?.parse::<u32>().ok());
+    major.is_some_and(|major| major >= 20)
+}
+
 /// Makes sure that Node is there and the tools in `js/package-lock.json` are installed.
 pub(crate) fn install_tools() -> Result<()> {
-    system::require("Node.js 20 or later with npm", &["nodejs", "npm"], || {
-        system::has("node") && system::has("npm")
-    })?;
+    system::require("Node.js 20 or later with npm", &["nodejs", "npm"], || has_node() && system::has("npm"))?;
     let lock = fs::read(js().join("package-lock.json")).context("js/package-lock.json is missing")?;
     // npm leaves no trace of the lock file as such, so this does.
     let installed = tool(".claviger-lock.json");

@@ -500,8 +500,7 @@ pub fn generate() -> Result<File> {
 }
 
 /// The TypeScript of the denial codes, so that the types of the npm package are those of the core.
-#[must_use]
-pub fn denial_codes_ts() -> String {
+fn denial_codes_ts() -> String {
     let (mut types, mut numbers) = (String::new(), String::new());
     for &code in DenialCode::ALL {
         types.push_str(&format!(
@@ -517,4 +516,13 @@ pub fn denial_codes_ts() -> String {
          /** The codes by their numbers in WebAssembly memory. */\n\
          export const denialCodes: Readonly<Record<number, DenialCode>> = {{\n{numbers}}};\n"
     )
+}
+
+/// Every golden file with what belongs in it.
+///
+/// # Errors
+/// Those of [`generate`].
+pub fn golden_files() -> Result<[(PathBuf, String); 2]> {
+    let types = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../js/src/denial-codes.ts");
+    Ok([(path(), serde_json::to_string_pretty(&generate()?)? + "\n"), (types, denial_codes_ts())])
 }

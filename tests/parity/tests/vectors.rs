@@ -62,3 +62,16 @@ fn every_code_that_a_key_can_cause_has_a_case() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn the_golden_files_are_what_the_core_writes() -> Result<()> {
+    for (path, content) in vectors::golden_files()? {
+        let present = std::fs::read_to_string(&path)?;
+        assert!(
+            present == content,
+            "{} would change; if that is meant, run cargo xtask vectors",
+            path.display()
+        );
+    }
+    Ok(())
+}
