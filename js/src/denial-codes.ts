@@ -8,7 +8,7 @@ export type DenialCode =
   | "malformed"
   /** The text has the form of a key, but its checksum is not that of its characters. *Solution:* A character was mistyped or lost: copy the whole key again. */
   | "bad_checksum"
-  /** The key is for another product or environment than this verifier serves. *Solution:* Use a key with the prefix of this environment (live keys do not open test, and the other way round), or add the prefix to the verifier. */
+  /** The key is for another product or environment than this verifier serves. That is seen before anything is proved, so it is told like a wrong key. *Solution:* Use a key with the prefix of this environment (live keys do not open test, and the other way round), or add the prefix to the verifier. */
   | "wrong_prefix"
   /** The verifier knows nothing that could prove this key: it holds no such version of the issuing secret, or the key is one that only a keyring can prove and the verifier has none. *Solution:* Give the verifier every issuing secret whose keys are still in use; verify opaque keys and access tokens with a keyring. */
   | "unknown_key"
@@ -41,4 +41,27 @@ export const denialCodes: Readonly<Record<number, DenialCode>> = {
   64: "pool_exhausted",
   65: "verifier_fault",
   66: "not_configured",
+};
+
+/**
+ * What a denial says about the caller, and so what HTTP may tell him. `unproven`: nothing was proved, one and
+ * the same 401 whatever the code. `policy`: a proven key that is not good, a 403 with the code. `fault`: the
+ * verifier cannot decide, a 503.
+ */
+export type DenialClass = "unproven" | "policy" | "fault";
+
+/** The class of each code. */
+export const denialClasses: Readonly<Record<DenialCode, DenialClass>> = {
+  missing: "unproven",
+  malformed: "unproven",
+  bad_checksum: "unproven",
+  wrong_prefix: "unproven",
+  unknown_key: "unproven",
+  bad_secret: "unproven",
+  not_yet_valid: "policy",
+  expired: "policy",
+  lifetime_required: "policy",
+  pool_exhausted: "fault",
+  verifier_fault: "fault",
+  not_configured: "fault",
 };

@@ -32,6 +32,7 @@ export function calling<T>(call: () => T): T {
   try {
     return call();
   } catch (thrown) {
+    if (thrown instanceof Error) throw thrown;
     if (typeof thrown === "object" && thrown !== null && "code" in thrown && "message" in thrown) {
       throw new ClavigerError(thrown.code as ClavigerErrorCode, String(thrown.message));
     }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-export { type DenialCode } from "./denial-codes.js";
+export { type DenialClass, type DenialCode, denialClasses } from "./denial-codes.js";
 export { ClavigerError, type ClavigerErrorCode } from "./errors.js";
 export {
   type GeneratedKey,

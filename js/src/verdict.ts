@@ -33,7 +33,7 @@ export interface Denied {
   verified: false;
   /** Why. */
   code: DenialCode;
-  /** The presented id, for logs; `null` where none could be read. Not proved unless the code is one of policy. */
+  /** The presented id, for logs; `null` where none could be read. Proved only if `denialClasses[code]` is `policy`. */
   keyId: string | null;
 }
 

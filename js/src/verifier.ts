@@ -99,7 +99,7 @@ export class Verifier {
       length = key.length;
       if (length <= this.#inputCapacity) input.set(key);
     } else {
-      throw wrongType("key", "a string", key);
+      throw wrongType("key", "a string or a Uint8Array", key);
     }
 
     const code = raw.verify_key(length, now);

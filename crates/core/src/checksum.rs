@@ -1,6 +1,7 @@
 //! CRC-32/ISO-HDLC (polynomial 0x04C11DB7 reflected, as in ISO 3309 and zlib): for typos and secret scanners.
 //!
-//! Never a proof: anybody can compute it.
+//! Never a proof: anybody can compute it. The tables are indexed by characters of a key, secret ones included; who
+//! could watch the cache that closely would learn of a key that was just presented to him, not of one to guess.
 
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 

@@ -121,7 +121,9 @@ impl fmt::Display for ClaimsError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::IssuedAt => "issued_at must be Unix seconds between 2020-01-01 and the year 2147",
-            Self::Lifetime => "lifetime must be 1 to 67108863 minutes (127 years); leave it out for a key that never expires",
+            Self::Lifetime => {
+                "lifetime must be 1 to 67108863 minutes (127 years), or none for a key that never expires"
+            }
         })
     }
 }

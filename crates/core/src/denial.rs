@@ -13,6 +13,18 @@ pub enum DenialClass {
     Fault,
 }
 
+impl DenialClass {
+    /// The name in APIs and JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unproven => "unproven",
+            Self::Policy => "policy",
+            Self::Fault => "fault",
+        }
+    }
+}
+
 macro_rules! codes {
     ($($variant:ident = $number:literal, $text:literal, $class:ident, $reason:literal, $solution:literal;)*) => {
         /// Why a request is denied.
@@ -83,7 +95,8 @@ codes! {
         "The text has the form of a key, but its checksum is not that of its characters.",
         "A character was mistyped or lost: copy the whole key again.";
     WrongPrefix = 4, "wrong_prefix", Unproven,
-        "The key is for another product or environment than this verifier serves.",
+        "The key is for another product or environment than this verifier serves. That is seen before anything is \
+         proved, so it is told like a wrong key.",
         "Use a key with the prefix of this environment (live keys do not open test, and the other way round), or \
          add the prefix to the verifier.";
     UnknownKey = 5, "unknown_key", Unproven,

@@ -359,24 +359,24 @@ fn first_problem(prefix: Result<(), ParseError>, frame: &Frame<'_>) -> ParseErro
     ParseError { part: Part::Text, problem: Problem::Length }
 }
 
-/// Where in a text a problem is.
+/// Where in a text a problem is. The numbers are those of the WebAssembly module and never change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Part {
     /// The text as a whole.
-    Text,
+    Text = 0,
     /// The characters before the id.
-    Prefix,
+    Prefix = 1,
     /// The id.
-    Id,
+    Id = 2,
     /// The claims of a signed key or access token.
-    Claims,
+    Claims = 3,
     /// The version of a shared secret.
-    Version,
+    Version = 4,
     /// The secret.
-    Secret,
+    Secret = 5,
     /// The checksum.
-    Checksum,
+    Checksum = 6,
 }
 
 impl Part {
@@ -395,30 +395,30 @@ impl Part {
     }
 }
 
-/// What is wrong there.
+/// What is wrong there. The numbers are those of the WebAssembly module and never change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Problem {
     /// There is nothing.
-    Empty,
+    Empty = 0,
     /// Too short or too long for its format.
-    Length,
+    Length = 1,
     /// An underscore is not where the format has one.
-    Separator,
+    Separator = 2,
     /// The letter before the secret is of no known format.
-    Letter,
+    Letter = 3,
     /// Not a key prefix, or not the prefix of a secret of this format.
-    Prefix,
+    Prefix = 4,
     /// An API key with a prefix that is reserved for Claviger's own secrets.
-    Reserved,
+    Reserved = 5,
     /// A character outside `0-9A-Za-z`.
-    Alphabet,
+    Alphabet = 6,
     /// A number larger than the field can hold.
-    Range,
+    Range = 7,
     /// A flag of a later version.
-    UnknownFlags,
+    UnknownFlags = 8,
     /// The checksum is not that of the text.
-    Mismatch,
+    Mismatch = 9,
 }
 
 /// Why a text is no key or secret of version 1. Holds none of the text.
@@ -431,8 +431,7 @@ pub struct ParseError {
 }
 
 impl ParseError {
-    /// The error as a number for the WebAssembly module's memory: 16 × part + problem, both counted from 0 in the
-    /// order of [`Part`] and [`Problem`].
+    /// The error as a number for the WebAssembly module's memory: 16 × part + problem, both as declared.
     #[must_use]
     pub const fn number(self) -> u8 {
         (self.part as u8) << 4 | self.problem as u8
@@ -458,3 +457,37 @@ impl fmt::Display for ParseError {
 }
 
 impl core::error::Error for ParseError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_a_contract() {
+        use Part::*;
+        let parts = [Text, Prefix, Id, Claims, Version, Secret, Checksum];
+        for (number, part) in parts.into_iter().enumerate() {
+            let error = ParseError { part, problem: Problem::Empty };
+            assert_eq!(usize::from(error.number()), number * 16, "{part:?}");
+        }
+        let problems = [
+            Problem::Empty,
+            Problem::Length,
+            Problem::Separator,
+            Problem::Letter,
+            Problem::Prefix,
+            Problem::Reserved,
+            Problem::Alphabet,
+            Problem::Range,
+            Problem::UnknownFlags,
+            Problem::Mismatch,
+        ];
+        for (number, problem) in problems.into_iter().enumerate() {
+            assert_eq!(
+                usize::from(ParseError { part: Checksum, problem }.number()),
+                6 * 16 + number,
+                "{problem:?}"
+            );
+        }
+    }
+}

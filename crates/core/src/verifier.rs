@@ -6,6 +6,7 @@ use crate::{
     credential,
     decide::{self, StatelessPolicy},
     denial::DenialCode,
+    growth::push_wiping,
     issuing_key::IssuingKey,
     mac::MacKey,
     parse::Parsed,
@@ -63,7 +64,12 @@ impl Verifier {
                 (other.prefix(), other.version())
             });
             match place {
-                Err(place) => sorted.insert(place, key),
+                Err(place) => {
+                    push_wiping(&mut sorted, key);
+                    if let Some(moved) = sorted.get_mut(place..) {
+                        moved.rotate_right(1);
+                    }
+                }
                 Ok(_) => {
                     return Err(VerifierError::DuplicateVersion {
                         prefix: *key.prefix(),

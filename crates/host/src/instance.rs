@@ -27,7 +27,13 @@ pub(crate) struct Instance {
 }
 
 pub(crate) fn new_store(engine: &Engine) -> Store<StoreLimits> {
-    let limits = StoreLimitsBuilder::new().memory_size(MEMORY_LIMIT).instances(1).memories(1).build();
+    let limits = StoreLimitsBuilder::new()
+        .memory_size(MEMORY_LIMIT)
+        .instances(1)
+        .memories(1)
+        .tables(1)
+        .table_elements(1024)
+        .build();
     let mut store = Store::new(engine, limits);
     store.limiter(|limits| limits);
     store.set_epoch_deadline(CALL_TICKS);
@@ -82,8 +88,10 @@ impl Instance {
             let text = text.expose().as_bytes();
             self.write(0, prefix)?;
             self.write(prefix.len(), text)?;
+            self.store.set_epoch_deadline(CALL_TICKS);
             accepted(add.call(&mut self.store, (prefix.len() as u32, text.len() as u32)))?;
         }
+        self.store.set_epoch_deadline(CALL_TICKS);
         accepted(commit.call(&mut self.store, ()))
     }
 

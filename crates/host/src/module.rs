@@ -1,7 +1,7 @@
 //! A module that was compiled, looked over and tried out, so that every instance of it can be relied on.
 
 use crate::{
-    engine::new_engine,
+    engine::{CALL_TICKS, new_engine},
     error::HostError,
     instance::{ABI_VERSION, Instance, abi_version, new_store},
     secrets::Secrets,
@@ -10,7 +10,7 @@ use claviger_core::{
     IssuingKey, KeyPrefix, Purpose, RequestContext, SharedSecret, SignedKeyTerms, Verifier as NativeVerifier,
 };
 use std::path::Path;
-use wasmtime::{Engine, InstancePre, Linker, StoreLimits};
+use wasmtime::{Engine, InstancePre, Linker, StoreLimits, Trap};
 
 /// The module that comes with this crate.
 pub const EMBEDDED_MODULE: &[u8] = include_bytes!("../module/claviger.wasm");
@@ -37,8 +37,9 @@ impl Module {
     ///
     /// # Errors
     /// [`HostError::Truncated`], [`HostError::InvalidModule`], [`HostError::HasImports`],
-    /// [`HostError::MissingExport`], [`HostError::WrongAbiVersion`], [`HostError::EngineWithoutEpochs`] or
-    /// [`HostError::SelfTestFailed`]: the first that holds.
+    /// [`HostError::MissingExport`], [`HostError::EngineWithoutEpochs`], [`HostError::WrongAbiVersion`] or
+    /// [`HostError::SelfTestFailed`]: the first that holds. A module that fails while it is tried out gives
+    /// [`HostError::Instantiate`], [`HostError::Trapped`], [`HostError::Refused`] or [`HostError::InvalidAnswer`].
     pub fn new(engine: &Engine, wasm: &[u8]) -> Result<Self, HostError> {
         check_length(wasm)?;
         let module = wasmtime::Module::from_binary(engine, wasm).map_err(HostError::InvalidModule)?;
@@ -107,14 +108,17 @@ impl Module {
 
         let mut store = new_store(engine);
         let instance = pre.instantiate(&mut store).map_err(HostError::Instantiate)?;
+        // With a deadline that has passed, a call must be interrupted at once.
+        store.set_epoch_deadline(0);
+        match abi_version(&instance, &mut store) {
+            Err(HostError::Trapped(error)) if error.downcast_ref() == Some(&Trap::Interrupt) => {}
+            Ok(_) => return Err(HostError::EngineWithoutEpochs),
+            Err(error) => return Err(error),
+        }
+        store.set_epoch_deadline(CALL_TICKS);
         let found = abi_version(&instance, &mut store)?;
         if found != ABI_VERSION {
             return Err(HostError::WrongAbiVersion { found, expected: ABI_VERSION });
-        }
-        // With a deadline that has passed, a call must be interrupted at once.
-        store.set_epoch_deadline(0);
-        if abi_version(&instance, &mut store).is_ok() {
-            return Err(HostError::EngineWithoutEpochs);
         }
         let module = Self { pre };
         module.self_test()?;

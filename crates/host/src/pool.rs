@@ -11,7 +11,9 @@ use std::{
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct PoolOptions {
-    /// The most instances at once. By default twice the processors. Each takes about 200 KiB of memory.
+    /// The most instances at once. By default twice the processors, at most 128: an engine from
+    /// [`new_engine`](crate::new_engine) has room for 256, and several verifiers may share it. Each takes about 200 KiB
+    /// of memory.
     pub max_instances: usize,
     /// How long a call waits for an instance before it is denied as `pool_exhausted`. By default one second.
     pub max_wait: Duration,
@@ -20,7 +22,7 @@ pub struct PoolOptions {
 impl Default for PoolOptions {
     fn default() -> Self {
         let processors = thread::available_parallelism().map_or(1, usize::from);
-        Self { max_instances: processors.saturating_mul(2), max_wait: Duration::from_secs(1) }
+        Self { max_instances: processors.saturating_mul(2).min(128), max_wait: Duration::from_secs(1) }
     }
 }
 
@@ -123,19 +125,21 @@ impl Pool {
         }
     }
 
-    /// Puts other secrets in the place of the present ones. When it returns, no instance that holds the present ones
-    /// is left, and no call is under way in one.
+    /// Puts other secrets in the place of the present ones. When it returns, no call is under way in an instance that
+    /// holds the present ones, and none will be. It waits as long as the calls take; the engine's epochs bound that.
     pub(crate) fn replace(&self, secrets: Secrets) -> Result<(), HostError> {
         secrets.check()?;
         // Proves that the module accepts them, before anything is changed.
         drop(self.module.instantiate(&secrets)?);
         let mut state = self.state();
-        let idle = std::mem::take(&mut state.idle);
+        let mut idle = std::mem::take(&mut state.idle);
         let lent = state.live.saturating_sub(idle.len());
         state.secrets = Arc::new(secrets);
         state.generation = state.generation.wrapping_add(1);
         state.live = lent;
         state.outdated = lent;
+        // The old ones make room before anybody may make new ones, and before the wait.
+        idle.clear();
         self.changed.notify_all();
         while state.outdated > 0 {
             state.waiting = state.waiting.saturating_add(1);

@@ -1,7 +1,7 @@
 //! What a verifier is told to trust: issuing secrets for key prefixes.
 
 use crate::error::HostError;
-use claviger_core::{KeyPrefix, Purpose, SharedSecret};
+use claviger_core::{KeyPrefix, Purpose, SharedSecret, push_wiping};
 
 /// The issuing secrets of a [`Verifier`](crate::Verifier), each for the keys of one prefix, and what is allowed.
 ///
@@ -22,7 +22,7 @@ impl Secrets {
     /// Adds the issuing secret of the keys with `prefix`.
     #[must_use]
     pub fn issuing_secret(mut self, prefix: KeyPrefix, secret: SharedSecret) -> Self {
-        self.issuing.push((prefix, secret));
+        push_wiping(&mut self.issuing, (prefix, secret));
         self
     }
 

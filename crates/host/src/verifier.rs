@@ -21,7 +21,8 @@ impl Verifier {
     ///
     /// # Errors
     /// [`HostError::NoSecrets`], [`HostError::DuplicateVersion`] or [`HostError::WrongPurpose`] if the secrets are
-    /// not a configuration; [`HostError::Instantiate`] if there is no room for an instance.
+    /// not a configuration; [`HostError::Instantiate`] if there is no room for an instance; [`HostError::Trapped`] or
+    /// [`HostError::Refused`] if the module fails on them.
     pub fn new(module: &Module, secrets: Secrets, options: PoolOptions) -> Result<Self, HostError> {
         Ok(Self { pool: Pool::new(module.clone(), secrets, options)? })
     }

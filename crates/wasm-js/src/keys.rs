@@ -1,6 +1,6 @@
 //! Generating and reading keys: rare calls.
 
-use crate::{failure, to_js};
+use crate::{Failure, to_js};
 use claviger_core::{IssuingKey, KeyPrefix, OpaqueUse, Purpose, SharedSecret, SignedKeyTerms, parse};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
@@ -8,30 +8,30 @@ use zeroize::Zeroize;
 
 /// Reads a prefix and an issuing secret, and says which of them is wrong.
 #[inline(never)]
-pub(crate) fn issuing_key(prefix: &str, secret: &str) -> Result<IssuingKey, JsValue> {
+pub(crate) fn issuing_key(prefix: &str, secret: &str) -> Result<IssuingKey, Failure> {
     let prefix = key_prefix(prefix)?;
-    let secret = SharedSecret::parse(secret).map_err(|error| failure("invalid_secret", error))?;
-    IssuingKey::new(prefix, &secret).map_err(|error| failure("invalid_secret", error))
+    let secret = SharedSecret::parse(secret).map_err(|error| Failure::new("invalid_secret", error))?;
+    IssuingKey::new(prefix, &secret).map_err(|error| Failure::new("invalid_secret", error))
 }
 
-fn key_prefix(prefix: &str) -> Result<KeyPrefix, JsValue> {
-    KeyPrefix::new(prefix).map_err(|error| failure("invalid_prefix", error))
+fn key_prefix(prefix: &str) -> Result<KeyPrefix, Failure> {
+    KeyPrefix::new(prefix).map_err(|error| Failure::new("invalid_prefix", error))
 }
 
 /// Random bytes of the runtime.
-fn entropy<const N: usize>() -> Result<[u8; N], JsValue> {
+fn entropy<const N: usize>() -> Result<[u8; N], Failure> {
     let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|error| failure("no_entropy", error))?;
+    getrandom::fill(&mut bytes).map_err(|error| Failure::new("no_entropy", error))?;
     Ok(bytes)
 }
 
 /// A number of JavaScript as an integer from 0 to `max`.
-fn integer(name: &str, number: f64, max: u64) -> Result<u64, JsValue> {
+fn integer(name: &str, number: f64, max: u64) -> Result<u64, Failure> {
     let integer = number as u64;
     if integer as f64 == number && integer <= max {
         Ok(integer)
     } else {
-        Err(failure("invalid_options", format!("{name} must be an integer from 0 to {max}")))
+        Err(Failure::new("invalid_options", format!("{name} must be an integer from 0 to {max}")))
     }
 }
 
@@ -74,7 +74,7 @@ pub fn generate_signed_key(
     if read_only {
         terms = terms.read_only();
     }
-    let key = issuer?.generate(&entropy()?, terms).map_err(|error| failure("invalid_time", error))?;
+    let key = issuer?.generate(&entropy()?, terms).map_err(|error| Failure::new("invalid_time", error))?;
     Ok(key.expose().into())
 }
 

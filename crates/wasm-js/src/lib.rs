@@ -20,8 +20,21 @@ struct Failure {
     message: String,
 }
 
-fn failure(code: &'static str, message: impl ToString) -> JsValue {
-    to_js(&Failure { code, message: message.to_string() })
+impl Failure {
+    fn new(code: &'static str, message: impl ToString) -> Self {
+        Self { code, message: message.to_string() }
+    }
+
+    /// The same, naming the option at fault.
+    fn at(self, option: &str) -> Self {
+        Self { message: format!("{option}: {}", self.message), ..self }
+    }
+}
+
+impl From<Failure> for JsValue {
+    fn from(failure: Failure) -> Self {
+        to_js(&failure)
+    }
 }
 
 /// A value as a plain JavaScript object. Ours always have one; `undefined` would stand for none.

@@ -1,7 +1,7 @@
 //! The hot path: JavaScript writes a key into a buffer, calls with numbers, and reads the verdict's record.
 
-use crate::{failure, keys::issuing_key};
-use claviger_core::{DenialCode, RequestContext, VERDICT_RECORD_LEN, Verdict, Verifier};
+use crate::{Failure, keys::issuing_key};
+use claviger_core::{DenialCode, RequestContext, VERDICT_RECORD_LEN, Verdict, Verifier, push_wiping};
 use wasm_bindgen::prelude::*;
 use zeroize::Zeroize;
 
@@ -35,10 +35,21 @@ impl RawVerifier {
         mut secrets: Vec<String>,
         allow_keys_without_lifetime: bool,
     ) -> Result<RawVerifier, JsValue> {
-        let keys = prefixes.iter().zip(&secrets).map(|(prefix, secret)| issuing_key(prefix, secret));
-        let keys = keys.collect::<Result<Vec<_>, _>>();
+        let mut keys = Vec::new();
+        let mut read = || {
+            for (index, (prefix, secret)) in prefixes.iter().zip(&secrets).enumerate() {
+                let key = issuing_key(prefix, secret);
+                push_wiping(
+                    &mut keys,
+                    key.map_err(|error| error.at(&format!("options.issuingSecrets[{index}]")))?,
+                );
+            }
+            Ok(())
+        };
+        let read: Result<(), Failure> = read();
         secrets.zeroize();
-        let verifier = Verifier::new(keys?).map_err(|error| failure("invalid_options", error))?;
+        read?;
+        let verifier = Verifier::new(keys).map_err(|error| Failure::new("invalid_options", error))?;
         Ok(Self {
             verifier: verifier.allow_keys_without_lifetime(allow_keys_without_lifetime),
             input: [0; INPUT_CAPACITY],

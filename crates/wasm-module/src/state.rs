@@ -2,14 +2,14 @@
 
 use crate::status::Status;
 use alloc::vec::Vec;
-use claviger_core::{DenialCode, IssuingKey, RequestContext, Verdict, Verifier};
+use claviger_core::{DenialCode, IssuingKey, RequestContext, Verdict, Verifier, push_wiping};
 use core::cell::RefCell;
 use zeroize::Zeroize;
 
 /// Larger than any key, and than a prefix, a shared secret and entropy together.
 pub(crate) const INPUT_CAPACITY: usize = 1024;
 /// More issuing secrets than a verifier can use well; without a limit a host could fill the memory until it traps.
-const MAX_ISSUING_SECRETS: usize = 4096;
+const MAX_ISSUING_SECRETS: usize = 1024;
 /// Larger than any result.
 pub(crate) const OUTPUT_CAPACITY: usize = 512;
 
@@ -70,7 +70,7 @@ impl State {
         if draft.issuing.len() >= MAX_ISSUING_SECRETS {
             return Err(Status::INVALID_CONFIGURATION);
         }
-        draft.issuing.push(key);
+        push_wiping(&mut draft.issuing, key);
         Ok(Status::OK)
     }
 

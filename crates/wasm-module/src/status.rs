@@ -22,7 +22,7 @@ impl Status {
     pub const INVALID_TIME: Self = Self(-5);
     /// No configuration was begun.
     pub const NOT_BEGUN: Self = Self(-6);
-    /// The configuration has no secret, two of one prefix and version, or more than 4096.
+    /// The configuration has no secret, two of one prefix and version, or more than 1024 secrets.
     pub const INVALID_CONFIGURATION: Self = Self(-7);
     /// This and the 255 below it: a text that is of no format. What is left is 16 × part + problem, as
     /// `ParseError::number` in `claviger-core` says.

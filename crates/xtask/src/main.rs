@@ -16,6 +16,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 use step::{cargo, note};
+use wasm::HostModule;
 
 /// Build, demonstrate, test and measure Claviger.
 #[derive(Parser)]
@@ -32,6 +33,9 @@ enum Task {
         /// Fail if the module in crates/host is not what its source builds to
         #[arg(long)]
         check: bool,
+        /// Take the built module although another compiler made the one in crates/host
+        #[arg(long, conflicts_with = "check")]
+        replace: bool,
     },
     /// Issue keys and verify them natively, through wasmtime, in Node and in workerd; print one table
     Demo {
@@ -70,11 +74,13 @@ fn main() -> ExitCode {
 
 fn perform(task: Task) -> Result<()> {
     match task {
-        Task::Build { check } => build(check),
+        Task::Build { check: true, .. } => build(HostModule::Check),
+        Task::Build { replace: true, .. } => build(HostModule::Replace),
+        Task::Build { .. } => build(HostModule::Update),
         Task::Demo { json } => {
-            build(false)?;
-            note("starting the demo: native, wasmtime, Node and a workerd on loopback");
-            let mut run = cargo(["run", "--quiet", "--package", "claviger-parity", "--bin", "demo"]);
+            build(HostModule::Update)?;
+            note("compiling and starting the demo: native, wasmtime, Node and a workerd on loopback");
+            let mut run = cargo(["run", "--package", "claviger-parity", "--bin", "demo"]);
             if json {
                 run.args(["--", "--json"]);
             }
@@ -82,11 +88,11 @@ fn perform(task: Task) -> Result<()> {
         }
         Task::Test => test(),
         Task::Bench { write, json } => {
-            build(false)?;
+            build(HostModule::Update)?;
             bench::bench(write, json)
         }
         Task::Size => {
-            build(false)?;
+            build(HostModule::Update)?;
             size::size()
         }
         Task::Vectors => {
@@ -96,16 +102,16 @@ fn perform(task: Task) -> Result<()> {
     }
 }
 
-fn build(check: bool) -> Result<()> {
+fn build(host_module: HostModule) -> Result<()> {
     npm::install_tools()?;
-    wasm::build_module(check)?;
+    wasm::build_module(host_module)?;
     wasm::build_for_js()?;
     npm::pack()?;
     npm::install_consumer()
 }
 
 fn test() -> Result<()> {
-    build(false)?;
+    build(HostModule::Update)?;
     note("testing JavaScript: the npm package in Node");
     npm::test()?;
     note("testing Rust: every crate, and the same vectors natively, in wasmtime, Node and workerd");

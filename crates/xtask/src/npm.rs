@@ -7,6 +7,8 @@ use crate::{
 use anyhow::{Context, Result};
 use std::{fs, path::PathBuf, process::Command};
 
+const NPM: &str = if cfg!(windows) { "npm.cmd" } else { "npm" };
+
 fn js() -> PathBuf {
     root().join("js")
 }
@@ -22,7 +24,8 @@ pub(crate) fn tool(path: &str) -> PathBuf {
 }
 
 fn npm(arguments: &[&str]) -> Command {
-    let mut command = Command::new("npm");
+    // On Windows npm is a script, which has to be named in full.
+    let mut command = Command::new(NPM);
     command.current_dir(js()).args(arguments);
     command
 }
@@ -37,7 +40,7 @@ fn has_node() -> bool {
 
 /// Makes sure that Node is there and the tools in `js/package-lock.json` are installed.
 pub(crate) fn install_tools() -> Result<()> {
-    system::require("Node.js 20 or later with npm", &["nodejs", "npm"], || has_node() && system::has("npm"))?;
+    system::require("Node.js 20 or later with npm", &["nodejs", "npm"], || has_node() && system::has(NPM))?;
     let lock = fs::read(js().join("package-lock.json")).context("js/package-lock.json is missing")?;
     // npm leaves no trace of the lock file as such, so this does.
     let installed = tool(".claviger-lock.json");
@@ -45,15 +48,7 @@ pub(crate) fn install_tools() -> Result<()> {
         return Ok(());
     }
     note("installing npm packages from js/package-lock.json");
-    // Not `npm ci`: the lock file may lack the builds of workerd for other systems, and `ci` refuses that.
-    run(&mut npm(&[
-        "install",
-        "--no-save",
-        "--ignore-scripts",
-        "--no-fund",
-        "--no-audit",
-        "--loglevel=error",
-    ]))?;
+    run(&mut npm(&["ci", "--ignore-scripts", "--no-fund", "--no-audit", "--loglevel=error"]))?;
     Ok(fs::write(installed, lock)?)
 }
 
@@ -87,6 +82,7 @@ pub(crate) fn install_consumer() -> Result<()> {
         .stdout(std::process::Stdio::null()))?;
     let examples = root().join("examples");
     fs::copy(examples.join("node/app.mjs"), consumer.join("app.mjs"))?;
+    fs::copy(examples.join("worker/new-key.mjs"), consumer.join("new-key.mjs"))?;
     fs::copy(examples.join("worker/worker.js"), consumer.join("example-worker.js"))?;
     let harness = root().join("tests/parity/js");
     for entry in fs::read_dir(&harness).context("tests/parity/js is missing")? {

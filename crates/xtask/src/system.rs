@@ -27,7 +27,7 @@ pub(crate) fn require(what: &str, packages: &[&str], present: impl Fn() -> bool)
     // What it prints is progress; stdout is for results.
     run(apt().args(["-qq", "update"]).stdout(std::io::stderr()))?;
     let mut install = apt();
-    install.args(["-qq", "-y", "--no-install-recommends", "install"]).args(packages);
+    install.args(["-qq", "-y", "--no-remove", "--no-install-recommends", "install"]).args(packages);
     run(install.stdout(std::io::stderr()))?;
     if !present() {
         bail!("{what} is still missing after installing {names}");

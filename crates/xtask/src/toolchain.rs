@@ -2,7 +2,7 @@
 //! from source.
 
 use crate::{
-    step::{cargo, note, output, succeeds, target_dir},
+    step::{cargo, note, output, target_dir},
     system,
 };
 use anyhow::{Context, Result};
@@ -33,11 +33,16 @@ impl Toolchain {
             if has_target(target) {
                 return Ok(Self::Rustup);
             }
-            note(&format!("adding the rustup target {target}"));
-            if succeeds(Command::new("rustup").args(["target", "add", target])) && has_target(target) {
+            note(&format!("rustup target add {target}"));
+            // Its own words say why it fails, if it does.
+            let added = Command::new("rustup").args(["target", "add", target]).status();
+            if added.is_ok_and(|status| status.success()) && has_target(target) {
                 return Ok(Self::Rustup);
             }
-            note("rustup cannot add it; taking Debian's compiler and building the standard library");
+            note(&format!(
+                "that failed; where it can work, run rustup target add {target} and try again. Otherwise Debian's \
+                 compiler can take its place"
+            ));
         }
         system::require("Debian's Rust compiler for WebAssembly", &["rustc-web", "rust-web-src"], || {
             Path::new(DEBIAN_RUSTC).exists() && Path::new(DEBIAN_SOURCE).exists()
@@ -86,11 +91,16 @@ fn has_target(target: &str) -> bool {
     sysroot().is_ok_and(|sysroot| sysroot.join("lib/rustlib").join(target).join("lib").exists())
 }
 
-/// The linker that comes with the machine's compiler.
+/// The linker that comes with rustup's compiler, or LLVM's.
 fn rust_lld() -> Result<PathBuf> {
     let verbose = output(Command::new("rustc").arg("-vV"))?;
     let host = verbose.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc names no host")?;
-    Ok(sysroot()?.join("lib/rustlib").join(host).join("bin/rust-lld"))
+    let bundled = sysroot()?.join("lib/rustlib").join(host).join("bin/rust-lld");
+    if bundled.exists() {
+        return Ok(bundled);
+    }
+    system::require("LLVM's linker for WebAssembly", &["lld"], || system::has("wasm-ld"))?;
+    Ok("wasm-ld".into())
 }
 
 /// Compiler flags that keep paths of this machine out of what is built, so that every machine builds the same.

@@ -36,8 +36,24 @@ pub(crate) fn npm_wasm() -> PathBuf {
     root().join("js/dist/claviger.wasm")
 }
 
-/// Builds the import-free module. With `check` it fails if the committed one is not the same.
-pub(crate) fn build_module(check: bool) -> Result<()> {
+/// The compiler that made the committed module. Another one makes other bytes of the same source.
+fn host_module_rustc() -> PathBuf {
+    host_module().with_file_name("rustc-version.txt")
+}
+
+/// What to do with a module that is not the committed one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HostModule {
+    /// Fail: somebody forgot to commit it.
+    Check,
+    /// Take it, if the same compiler made the committed one.
+    Update,
+    /// Take it, and note the compiler.
+    Replace,
+}
+
+/// Builds the import-free module, and holds it against the committed one.
+pub(crate) fn build_module(mode: HostModule) -> Result<()> {
     let (toolchain, raw) = compile("claviger-wasm-module")?;
     let built = raw.with_extension("opt.wasm");
     optimise(&raw, &built)?;
@@ -45,20 +61,24 @@ pub(crate) fn build_module(check: bool) -> Result<()> {
     if fs::read(&committed).is_ok_and(|present| present == built) {
         return Ok(());
     }
-    if check && toolchain == Toolchain::Rustup {
-        bail!(
-            "{} is not what its source builds to with {}; run cargo xtask build and commit it",
-            committed.display(),
-            toolchain.version()?
-        );
-    }
-    if toolchain == Toolchain::Debian {
-        // Another compiler makes other bytes of the same source. The committed ones stay what they are.
-        note(&format!("the module of {} is left aside; the committed one stays", toolchain.version()?));
+    let (rustc, made_with) =
+        (toolchain.version()?, fs::read_to_string(host_module_rustc()).unwrap_or_default());
+    if rustc != made_with.trim() && mode != HostModule::Replace {
+        note(&format!(
+            "the committed module was made with {}, this is {rustc}; it stays as it is",
+            made_with.trim()
+        ));
         return Ok(());
     }
-    note("the module has changed; commit crates/host/module/claviger.wasm");
+    if mode == HostModule::Check {
+        bail!(
+            "{} is not what its source builds to; run cargo xtask build and commit it",
+            committed.display()
+        );
+    }
+    note("the module has changed; commit crates/host/module");
     fs::create_dir_all(committed.parent().context("no folder")?)?;
+    fs::write(host_module_rustc(), format!("{rustc}\n"))?;
     Ok(fs::write(committed, built)?)
 }
 

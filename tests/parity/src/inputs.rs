@@ -1,6 +1,6 @@
 //! A reproducible stream of presented texts: a tenth good keys, the rest mutations of them.
 
-use crate::setup::Options;
+use crate::{setup::Options, vectors::with_checksum};
 use anyhow::Result;
 use claviger_core::{
     IssuingKey, KeyPrefix, OpaqueUse, Purpose, SharedSecret, SignedKeyTerms, generate_opaque_key,
@@ -145,6 +145,13 @@ impl Inputs {
                 let other = *Self::pick(&mut self.random, alphabet)?;
                 if let Some(slot) = text.get_mut(place) {
                     *slot = if byte < 32 { byte } else { other };
+                }
+                // With a right checksum behind it, the change is seen by what comes after.
+                let body = text.len().saturating_sub(6);
+                if let Some(Ok(body)) =
+                    text.get(..body).map(std::str::from_utf8).filter(|_| byte.is_multiple_of(2))
+                {
+                    text = with_checksum(body).into_bytes();
                 }
             }
         }

@@ -501,7 +501,7 @@ pub fn generate() -> Result<File> {
 
 /// The TypeScript of the denial codes, so that the types of the npm package are those of the core.
 fn denial_codes_ts() -> String {
-    let (mut types, mut numbers) = (String::new(), String::new());
+    let (mut types, mut numbers, mut classes) = (String::new(), String::new(), String::new());
     for &code in DenialCode::ALL {
         types.push_str(&format!(
             "\n  /** {} *Solution:* {} */\n  | \"{code}\"",
@@ -509,12 +509,19 @@ fn denial_codes_ts() -> String {
             code.solution()
         ));
         numbers.push_str(&format!("  {}: \"{code}\",\n", code.number()));
+        classes.push_str(&format!("  {code}: \"{}\",\n", code.class().as_str()));
     }
     format!(
         "/** Written by `cargo xtask vectors` from the core; not to be edited. */\n\n\
          /** Why a request is denied. The codes never change. */\nexport type DenialCode ={types};\n\n\
          /** The codes by their numbers in WebAssembly memory. */\n\
-         export const denialCodes: Readonly<Record<number, DenialCode>> = {{\n{numbers}}};\n"
+         export const denialCodes: Readonly<Record<number, DenialCode>> = {{\n{numbers}}};\n\n\
+         /**\n * What a denial says about the caller, and so what HTTP may tell him. `unproven`: nothing was proved, one and\n \
+         * the same 401 whatever the code. `policy`: a proven key that is not good, a 403 with the code. `fault`: the\n \
+         * verifier cannot decide, a 503.\n */\n\
+         export type DenialClass = \"unproven\" | \"policy\" | \"fault\";\n\n\
+         /** The class of each code. */\n\
+         export const denialClasses: Readonly<Record<DenialCode, DenialClass>> = {{\n{classes}}};\n"
     )
 }
 

@@ -1,7 +1,7 @@
 //! The examples run as their README and the project's README say.
 
 use anyhow::{Context, Result, ensure};
-use claviger_core::{IssuingKey, KeyPrefix, Purpose, SharedSecret, SignedKeyTerms};
+use claviger_core::{IssuingKey, KeyPrefix, SharedSecret, SignedKeyTerms};
 use claviger_parity::faces::{Workerd, consumer};
 use std::{
     fs,
@@ -22,16 +22,20 @@ fn printed(command: &mut Command) -> Result<String> {
 
 #[test]
 fn the_worker_lets_in_good_keys_only() -> Result<()> {
+    let made = printed(Command::new("node").current_dir(consumer()?).arg("new-key.mjs"))?;
+    let line = |name: &str| {
+        made.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("no {name}"))
+    };
+    let (secret, good) = (line("ISSUING_SECRET=")?, line("KEY=")?);
+
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    let secret = SharedSecret::generate(Purpose::Issuing, 1, &[7; 40]);
-    let issuer = IssuingKey::new(KeyPrefix::new("acme_live")?, &secret)?;
-    let good = issuer.generate(&[1; 8], SignedKeyTerms::expiring(now, 60).read_only())?;
+    let issuer = IssuingKey::new(KeyPrefix::new("acme_live")?, &SharedSecret::parse(secret)?)?;
     let expired = issuer.generate(&[2; 8], SignedKeyTerms::expiring(now - 7200, 60))?;
 
-    let worker = Workerd::start("example-worker", ("ISSUING_SECRET", secret.to_text().expose()))?;
-    let (status, body) = worker.get(Some(("x-api-key", good.expose())))?;
-    let id = claviger_core::parse(good.expose())?.id();
-    assert_eq!((status, body), (200, format!("{{\"hello\":\"{id}\",\"readOnly\":true}}")));
+    let worker = Workerd::start("example-worker", ("ISSUING_SECRET", secret))?;
+    let (status, body) = worker.get(Some(("x-api-key", good)))?;
+    let id = claviger_core::parse(good)?.id();
+    assert_eq!((status, body), (200, format!("{{\"hello\":\"{id}\",\"readOnly\":false}}")));
     for denied in
         [None, Some(("x-api-key", expired.expose())), Some(("x-api-key", "")), Some(("x-api-key", "guess"))]
     {

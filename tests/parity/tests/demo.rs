@@ -1,0 +1,24 @@
+//! The demo, which is the first thing that a newcomer runs, says what it should.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use std::process::Command;
+
+#[test]
+fn the_demo_gives_one_verdict_a_key_in_four_runtimes() -> Result<()> {
+    let output = Command::new(env!("CARGO_BIN_EXE_demo")).arg("--json").output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let printed = String::from_utf8(output.stdout)?;
+    let mut verified = 0;
+    for line in printed.lines() {
+        let row: Value = serde_json::from_str(line)?;
+        let verdicts = row.get("verdicts").and_then(Value::as_object).context("no verdicts")?;
+        let faces: Vec<&str> = verdicts.keys().map(String::as_str).collect();
+        assert_eq!(faces, ["native", "wasmtime", "Node", "workerd"]);
+        let native = verdicts.get("native").context("no native verdict")?;
+        assert!(verdicts.values().all(|verdict| verdict == native), "{line}");
+        verified += usize::from(native.get("verified") == Some(&Value::Bool(true)));
+    }
+    assert_eq!((printed.lines().count(), verified), (19, 4));
+    Ok(())
+}
