@@ -48,7 +48,8 @@ pub(crate) fn install_tools() -> Result<()> {
         return Ok(());
     }
     note("installing npm packages from js/package-lock.json");
-    run(&mut npm(&["ci", "--ignore-scripts", "--no-fund", "--no-audit", "--loglevel=error"]))?;
+    let mut install = npm(&["ci", "--ignore-scripts", "--no-fund", "--no-audit", "--loglevel=error"]);
+    run(install.stdout(std::io::stderr()))?;
     Ok(fs::write(installed, lock)?)
 }
 
