@@ -25,5 +25,5 @@ writeFileSync("dist/cjs/package.json", '{ "type": "commonjs" }\n');
 
 execFileSync(process.execPath, ["node_modules/typescript/bin/tsc"], { stdio: "inherit" });
 rmSync("dist/esm/types/entry", { recursive: true });
-rmSync("dist/esm/types/wasm.d.ts");
+for (const internal of ["clock", "wasm"]) rmSync(`dist/esm/types/${internal}.d.ts`);
 cpSync("dist/esm/types", "dist/cjs/types", { recursive: true });

@@ -1,4 +1,5 @@
 /** Generating keys and secrets, and reading their parts. */
+import { unixSeconds } from "./clock.js";
 import { calling, optionalBoolean, requireNumber, requireObject, requireString, wrongType } from "./errors.js";
 import { KEY_ID_LENGTH, type KeyKind } from "./verdict.js";
 import { wasm } from "./wasm.js";
@@ -88,7 +89,7 @@ export function generateKey(options: OpaqueKeyOptions | SignedKeyOptions): Gener
   }
   const issuingSecret = requireString("options.issuingSecret", given["issuingSecret"]);
   const readOnly = optionalBoolean("options.readOnly", given["readOnly"]);
-  const issued = issuedAt === undefined ? Math.floor(Date.now() / 1000) : requireNumber("options.issuedAt", issuedAt);
+  const issued = issuedAt === undefined ? unixSeconds() : requireNumber("options.issuedAt", issuedAt);
   const lifetime = lifetimeMinutes ?? undefined;
   return generated(prefix, () => wasm().generate_signed_key(prefix, issuingSecret, issued, lifetime, readOnly));
 }

@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** The verifier: presented keys in, verdicts out. */
 import type { RawVerifier } from "../wasm/claviger_wasm_js.js";
+import { unixSeconds } from "./clock.js";
 import { ClavigerError, calling, optionalBoolean, requireObject, requireString, wrongType } from "./errors.js";
 import { type Verdict, denied, readVerdict } from "./verdict.js";
 import { wasm, wasmMemory } from "./wasm.js";
@@ -83,7 +84,7 @@ export class Verifier {
   verifyKey(key: string | Uint8Array | null | undefined, context?: RequestContext): Verdict {
     const raw = this.#raw;
     if (raw === undefined) throw new ClavigerError("disposed", "this verifier was disposed");
-    const now = context === undefined ? Math.floor(Date.now() / 1000) : readNow(context);
+    const now = context === undefined ? unixSeconds() : readNow(context);
 
     if (this.#input.length === 0) this.#view();
     const input = this.#input;
@@ -104,7 +105,7 @@ export class Verifier {
 
     const code = raw.verify_key(length, now);
     if (this.#output.length === 0) this.#view();
-    const text = typeof key === "string" ? key : code !== 0 && length > this.#inputCapacity ? "" : this.#text(length);
+    const text = typeof key === "string" ? key : length > this.#inputCapacity ? "" : this.#text(length);
     return readVerdict(code, this.#output, text);
   }
 
@@ -132,7 +133,7 @@ export class Verifier {
 
 function readNow(context: RequestContext): number {
   const { now } = requireObject("context", context);
-  if (now === undefined) return Math.floor(Date.now() / 1000);
+  if (now === undefined) return unixSeconds();
   if (typeof now !== "number" || !(now >= 0)) throw wrongType("context.now", "Unix seconds", now);
   return now;
 }
