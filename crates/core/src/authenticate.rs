@@ -1,17 +1,78 @@
 //! Third room: the presented secret against the material, in constant time.
+//!
+//! Where there is no material, a stand-in is worked with: an unknown key costs what a known one does.
 
-use crate::{denial::DenialCode, parse::Parsed, resolve::Resolved};
+use crate::{
+    denial::DenialCode,
+    issuing_key,
+    keyring::{self, NO_RECORD, Record},
+    mac::MacKey,
+    parse::Parsed,
+};
 use ctutils::CtEq;
 
 /// Proves a signed key: its secret must be the MAC of everything before it.
 #[inline]
-pub(crate) fn signed_key(parsed: &Parsed<'_>, resolved: &Resolved<'_>) -> Result<(), DenialCode> {
-    let tag = resolved.mac.tag(parsed.signed_part());
+pub(crate) fn signed_key(
+    parsed: &Parsed<'_>,
+    mac: Option<&MacKey>,
+    stand_in: &MacKey,
+) -> Result<(), DenialCode> {
+    let tag = mac.unwrap_or(stand_in).tag(parsed.signed_part());
     let equal = tag.as_slice().ct_eq(parsed.secret().as_slice());
     // Whether the version is known is public; whether the tag is equal is told only now, as a whole.
-    match (resolved.known, equal.to_bool()) {
+    match (mac.is_some(), equal.to_bool()) {
         (true, true) => Ok(()),
         (true, false) => Err(DenialCode::BadSecret),
         (false, _) => Err(DenialCode::UnknownKey),
     }
+}
+
+/// Proves a key by its verifier value: it must be what the mask of a record hides. Returns that record.
+#[inline]
+pub(crate) fn value<'k>(
+    value: [u64; 4],
+    records: &'k [Record],
+    mask_key: &MacKey,
+) -> Result<&'k Record, DenialCode> {
+    one_of(records, |record| {
+        let mut masked = keyring::mask(mask_key, record.kind, record.id, record.iv);
+        for (limb, value) in masked.iter_mut().zip(value) {
+            *limb ^= value;
+        }
+        masked.as_slice().ct_eq(record.masked.as_slice()).to_bool()
+    })
+}
+
+/// Proves an access token by a record of its client: its secret must be the MAC of everything before it and the
+/// record's iv. Returns that record.
+#[inline]
+pub(crate) fn access_token<'k>(
+    parsed: &Parsed<'_>,
+    records: &'k [Record],
+    mac: Option<&MacKey>,
+    stand_in: &MacKey,
+) -> Result<&'k Record, DenialCode> {
+    let proven = one_of(records, |record| {
+        let tag = issuing_key::access_token_tag(mac.unwrap_or(stand_in), parsed.signed_part(), record.iv);
+        tag.as_slice().ct_eq(parsed.secret().as_slice()).to_bool()
+    });
+    if mac.is_some() { proven } else { Err(DenialCode::UnknownKey) }
+}
+
+/// The record that `proves` accepts. All are tried, and a stand-in if there are none.
+#[inline(always)]
+fn one_of(records: &[Record], proves: impl Fn(&Record) -> bool) -> Result<&Record, DenialCode> {
+    let Some((first, others)) = records.split_first() else {
+        core::hint::black_box(proves(&NO_RECORD));
+        return Err(DenialCode::UnknownKey);
+    };
+    let mut proven = proves(first).then_some(first);
+    // During a rotation there are two, and both are tried whichever proves.
+    for record in others {
+        if proves(record) {
+            proven = Some(record);
+        }
+    }
+    proven.ok_or(DenialCode::BadSecret)
 }

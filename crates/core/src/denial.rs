@@ -95,22 +95,31 @@ codes! {
         "The text has the form of a key, but its checksum is not that of its characters.",
         "A character was mistyped or lost: copy the whole key again.";
     WrongPrefix = 4, "wrong_prefix", Unproven,
-        "The key is for another product or environment than this verifier serves. That is seen before anything is \
-         proved, so it is told like a wrong key.",
+        "The key is for another product or environment than this verifier serves, or is presented with another \
+         prefix than it was issued with. The prefix may be wrong before anything is proved, so it is told like a \
+         wrong key.",
         "Use a key with the prefix of this environment (live keys do not open test, and the other way round), or \
          add the prefix to the verifier.";
     UnknownKey = 5, "unknown_key", Unproven,
-        "The verifier knows nothing that could prove this key: it holds no such version of the issuing secret, or \
-         the key is one that only a keyring can prove and the verifier has none.",
-        "Give the verifier every issuing secret whose keys are still in use; verify opaque keys and access tokens \
-         with a keyring.";
+        "The verifier knows nothing that could prove this key: its keyring has no record of it (it was never issued \
+         for this audience, or was deleted), or it holds no such version of the issuing secret, or the key is one \
+         that only a keyring can prove and the verifier has none.",
+        "If the key was just issued, wait for the next epoch of the keyring. Give a verifier without keyring every \
+         issuing secret whose keys are still in use; verify opaque keys and access tokens with a keyring.";
     BadSecret = 6, "bad_secret", Unproven,
-        "The secret in the key is wrong: the key was made up or changed, or made with another issuing secret of the \
-         same version.",
+        "The secret in the key is wrong: the key was made up or changed, regenerated since, or made with another \
+         issuing secret of the same version.",
         "If the caller is honest, issue a new key. Otherwise look for what else this caller tries.";
+    Revoked = 32, "revoked", Policy,
+        "The key was revoked: expired at once by an operator, for good.",
+        "Issue a new key. If the key was compromised, look at what it was used for.";
+    Disabled = 33, "disabled", Policy,
+        "The key, its group, its owner or its tenant is switched off.",
+        "Switch it on again, if it should be.";
     NotYetValid = 35, "not_yet_valid", Policy,
-        "The key was issued at a time that lies more than five minutes ahead of the verifier's clock.",
-        "Set the clocks of issuer and verifier by the same source.";
+        "The key is good from a later time on, or it says that it was issued more than five minutes ahead of the \
+         verifier's clock.",
+        "Wait, or set the clocks of issuer and verifier by the same source.";
     Expired = 36, "expired", Policy,
         "The lifetime of the key is over.",
         "Issue a new key, or refresh it where keys can be refreshed.";
@@ -118,6 +127,16 @@ codes! {
         "The key never expires, and a verifier without a keyring would never learn that it was revoked.",
         "Issue keys with a lifetime, verify with a keyring, or allow keys without lifetime and accept that only \
          retiring the issuing secret ends them.";
+    WrongTenant = 38, "wrong_tenant", Policy,
+        "The key belongs to another tenant than the request is for, or the verifier has no keyring and cannot know.",
+        "Use a key of that tenant; name the tenant only where a keyring is at hand.";
+    IpNotAllowed = 39, "ip_not_allowed", Policy,
+        "The key may only be used from certain networks, and the client's address is in none of them or not known.",
+        "Add the client's network to the key, or tell the verifier the client's address.";
+    InsufficientPermission = 40, "insufficient_permission", Policy,
+        "The key does not have a permission that the request needs, or only the read-only part of it, or what was \
+         asked for is no permission, or the verifier has no keyring and cannot know.",
+        "Give the owner of the key the permission, or use another key.";
     PoolExhausted = 64, "pool_exhausted", Fault,
         "Every instance of the WebAssembly module was busy for as long as a request may wait.",
         "Raise the number of instances or the time to wait, or find out what keeps the instances busy.";
@@ -128,6 +147,20 @@ codes! {
     NotConfigured = 66, "not_configured", Fault,
         "The WebAssembly module was asked for a verdict before it was given a secret.",
         "Commit a configuration to the module before the first verification.";
+    KeyringUnavailable = 67, "keyring_unavailable", Fault,
+        "The verifier does not have the keyring yet, or not the part of it that this key needs; or the request \
+         demands knowledge of revocations, and the verifier has only issuing secrets.",
+        "Load the keyring, or insert the part that is named, and verify again.";
+    KeyringExpired = 68, "keyring_expired", Fault,
+        "The keyring is older than it may be used: too long ago, nothing newer was published or reached the verifier.",
+        "Find out why the publisher or the way from it to the verifier stands still.";
+    KeyringStale = 69, "keyring_stale", Fault,
+        "The keyring is older than this request allows: stale where it must be fresh, of an earlier epoch, or too \
+         many seconds old.",
+        "Refresh the keyring and verify again.";
+    KeyringInvalid = 70, "keyring_invalid", Fault,
+        "A part of the keyring is not what its root says, or names what is not there. Nothing is decided by it.",
+        "Fetch the keyring again. If it stays, its publisher is at fault: build it as a whole.";
 }
 
 impl fmt::Display for DenialCode {
@@ -171,8 +204,10 @@ mod tests {
         assert_eq!(
             list,
             "1 missing\n2 malformed\n3 bad_checksum\n4 wrong_prefix\n5 unknown_key\n6 bad_secret\n\
-             35 not_yet_valid\n36 expired\n37 lifetime_required\n\
-             64 pool_exhausted\n65 verifier_fault\n66 not_configured\n"
+             32 revoked\n33 disabled\n35 not_yet_valid\n36 expired\n37 lifetime_required\n\
+             38 wrong_tenant\n39 ip_not_allowed\n40 insufficient_permission\n\
+             64 pool_exhausted\n65 verifier_fault\n66 not_configured\n67 keyring_unavailable\n\
+             68 keyring_expired\n69 keyring_stale\n70 keyring_invalid\n"
         );
     }
 }

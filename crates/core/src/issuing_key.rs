@@ -1,10 +1,12 @@
-//! Making signed keys, and the material that proves them: one key prefix under one version of an issuing secret.
+//! Making signed keys and access tokens, and the material that proves them: one key prefix under one version of an
+//! issuing secret.
 
 use crate::{
     base62,
     claims::{ClaimsError, SignedKeyTerms},
     key_id::KeyId,
     mac::{self, MacKey},
+    parse::MAX_KEY_LEN,
     prefix::KeyPrefix,
     shared_secret::{Purpose, SharedSecret},
     text::SecretText,
@@ -18,7 +20,8 @@ pub struct IssuingKey {
     prefix: KeyPrefix,
     secret_id: KeyId,
     version: u8,
-    mac: MacKey,
+    signed_key: MacKey,
+    access_token: MacKey,
 }
 
 impl IssuingKey {
@@ -30,10 +33,19 @@ impl IssuingKey {
         if secret.purpose() != Purpose::Issuing {
             return Err(WrongPurpose);
         }
-        let mut subkey = secret.subkey("signed-key");
-        let mac = MacKey::new(&subkey);
-        subkey.zeroize();
-        Ok(Self { prefix, secret_id: secret.id(), version: secret.version(), mac })
+        let prepared = |usage| {
+            let mut subkey = secret.subkey(usage);
+            let mac = MacKey::new(&subkey);
+            subkey.zeroize();
+            mac
+        };
+        Ok(Self {
+            prefix,
+            secret_id: secret.id(),
+            version: secret.version(),
+            signed_key: prepared("signed-key"),
+            access_token: prepared("access-token"),
+        })
     }
 
     /// Makes a signed key whose id is `entropy`: 8 random bytes of the operating system, used once.
@@ -44,17 +56,44 @@ impl IssuingKey {
     /// # Errors
     /// A [`ClaimsError`] if a time of `terms` does not fit.
     pub fn generate(&self, entropy: &[u8; 8], terms: SignedKeyTerms) -> Result<SecretText, ClaimsError> {
+        let text = self.start(KeyId::from_entropy(*entropy), terms, b"_s")?;
+        let mut secret = mac::tag_bytes(self.signed_key.tag(text.as_bytes()));
+        let text = text.seal(&secret);
+        secret.zeroize();
+        Ok(text)
+    }
+
+    /// Makes an access token (OAuth client credentials) of the client with the key id `client`.
+    ///
+    /// `iv` is that of the client's live record in the keyring which verifiers have
+    /// ([`KeyringKey::record_iv`](crate::KeyringKey::record_iv)): when the client is regenerated or revoked, its tokens
+    /// end. The secret of the token is `HMAC-SHA256(access-token subkey, <prefix>_<id>_<claims>_t ‖ iv)`.
+    ///
+    /// # Errors
+    /// A [`ClaimsError`] if a time of `terms` does not fit.
+    pub fn generate_access_token(
+        &self,
+        client: KeyId,
+        iv: [u8; 8],
+        terms: SignedKeyTerms,
+    ) -> Result<SecretText, ClaimsError> {
+        let text = self.start(client, terms, b"_t")?;
+        let mut secret = mac::tag_bytes(access_token_tag(&self.access_token, text.as_bytes(), iv));
+        let text = text.seal(&secret);
+        secret.zeroize();
+        Ok(text)
+    }
+
+    /// `<prefix>_<id>_<claims>` and the letter.
+    fn start(&self, id: KeyId, terms: SignedKeyTerms, letter: &[u8]) -> Result<SecretText, ClaimsError> {
         let claims = terms.claims(self.version)?;
         let mut text = SecretText::empty();
         text.push(self.prefix.as_bytes());
         text.push(b"_");
-        text.push(&KeyId::from_entropy(*entropy).to_characters());
+        text.push(&id.to_characters());
         text.push(b"_");
         text.push(&base62::encode_u64(claims.as_u64()));
-        text.push(b"_s");
-        let mut secret = mac::tag_bytes(self.mac.tag(text.as_bytes()));
-        let text = text.seal(&secret);
-        secret.zeroize();
+        text.push(letter);
         Ok(text)
     }
 
@@ -76,10 +115,27 @@ impl IssuingKey {
         self.version
     }
 
+    /// What the secret of a signed key is a MAC under.
     #[inline]
-    pub(crate) fn mac(&self) -> &MacKey {
-        &self.mac
+    pub(crate) fn signed_key_mac(&self) -> &MacKey {
+        &self.signed_key
     }
+
+    /// What the secret of an access token is a MAC under.
+    #[inline]
+    pub(crate) fn access_token_mac(&self) -> &MacKey {
+        &self.access_token
+    }
+}
+
+/// The secret of the access token that starts with `text`, bound to a record by its iv.
+#[inline]
+pub(crate) fn access_token_tag(mac: &MacKey, text: &[u8], iv: [u8; 8]) -> [u64; 4] {
+    let mut message = [0; MAX_KEY_LEN];
+    for (slot, byte) in message.iter_mut().zip(text.iter().chain(&iv)) {
+        *slot = *byte;
+    }
+    mac.tag(message.get(..text.len().saturating_add(iv.len())).unwrap_or_default())
 }
 
 impl fmt::Debug for IssuingKey {
@@ -89,7 +145,7 @@ impl fmt::Debug for IssuingKey {
             .field("prefix", &self.prefix)
             .field("secret_id", &self.secret_id)
             .field("version", &self.version)
-            .field("mac", &format_args!("[redacted]"))
+            .field("macs", &format_args!("[redacted]"))
             .finish()
     }
 }

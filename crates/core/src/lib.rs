@@ -43,6 +43,7 @@ extern crate std;
 
 mod authenticate;
 mod base62;
+mod bytes;
 mod checksum;
 mod claims;
 mod context;
@@ -52,28 +53,44 @@ mod denial;
 mod growth;
 mod issuing_key;
 mod key_id;
+mod keyring;
+mod keyring_verifier;
 mod mac;
+mod network;
 mod opaque;
 mod parse;
+mod permission;
 mod prefix;
 mod record;
 mod resolve;
 mod shared_secret;
+mod stateless;
 mod text;
 mod verdict;
 mod verifier;
+mod verifier_value;
 
 pub use claims::{Claims, ClaimsError, MAX_MINUTES, SignedKeyTerms};
-pub use context::{CLOCK_SKEW_SECONDS, RequestContext};
+pub use context::{CLOCK_SKEW_SECONDS, ContextRecord, RequestContext};
 pub use denial::{DenialClass, DenialCode};
 pub use growth::push_wiping;
 pub use issuing_key::{IssuingKey, WrongPurpose};
 pub use key_id::{InvalidKeyId, KeyId};
+pub use keyring::{
+    BUNDLE_PREAMBLE_LEN, BuildError, Freshness, FreshnessRequirement, KeyRecord, KeyringBuilder,
+    KeyringError, KeyringKey, KeyringKeyError, KeyringPart, KeyringSecret, KeyringTerms, Limit,
+    MAX_POLICY_LEN, MAX_ROOT_LEN, NeededPart, POLICIES_PER_PAGE, PartKind, Policy, PolicyError, PolicyTerms,
+    bundle_head_len,
+};
+pub use keyring_verifier::{KeyringInfo, Replacement};
+pub use network::{Network, NetworkError};
 pub use opaque::{OpaqueUse, generate_opaque_key};
 pub use parse::{KeyKind, MAX_KEY_LEN, MIN_KEY_LEN, ParseError, Parsed, Part, Problem, parse};
+pub use permission::{MAX_PERMISSION_LEN, PermissionError};
 pub use prefix::{KeyPrefix, MAX_PREFIX_LEN, PrefixError};
 pub use record::VERDICT_RECORD_LEN;
 pub use shared_secret::{Purpose, SharedSecret, SharedSecretError};
 pub use text::SecretText;
-pub use verdict::{Denied, Freshness, Verdict, Verified};
+pub use verdict::{Denied, Verdict, Verified};
 pub use verifier::{Verifier, VerifierError, VerifyKey};
+pub use verifier_value::{ImportDigest, ImportScheme, VerifierValue};

@@ -38,6 +38,22 @@ impl MacKey {
         Self { inner: state(0x36), outer: state(0x5c) }
     }
 
+    /// Prepares a key of at most 32 bytes, which HMAC takes as padded with zeros (RFC 2104, section 2).
+    pub(crate) fn padded(key: &[u8]) -> Self {
+        let mut padded = [0; 32];
+        for (slot, byte) in padded.iter_mut().zip(key) {
+            *slot = *byte;
+        }
+        let mac = Self::new(&padded);
+        padded.zeroize();
+        mac
+    }
+
+    /// What is worked with where there is no key. It proves nothing: whoever uses it denies whatever the tag.
+    pub(crate) fn stand_in() -> Self {
+        Self::new(&[0; 32])
+    }
+
     /// The tag of `message` as four big-endian limbs.
     #[inline]
     pub(crate) fn tag(&self, message: &[u8]) -> [u64; 4] {
@@ -91,6 +107,12 @@ fn finish(state: &mut [u32; 8], mut block: [u8; BLOCK], message: usize) {
         *slot = bits.to_be_bytes();
     }
     compress256(state, &[block]);
+}
+
+impl core::fmt::Debug for MacKey {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        formatter.write_str("MacKey([redacted])")
+    }
 }
 
 /// The 32 bytes of a tag.

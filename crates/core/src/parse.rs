@@ -49,6 +49,8 @@ pub enum KeyKind {
     KeyringKey,
     /// `cvgmk_…_x`: what seals the store.
     MasterKey,
+    /// A key that was made elsewhere and has no format of ours: no text parses as one, but verdicts may say it.
+    Imported,
 }
 
 impl KeyKind {
@@ -64,6 +66,7 @@ impl KeyKind {
             Self::IntegrationSecret => "integration_secret",
             Self::KeyringKey => "keyring_key",
             Self::MasterKey => "master_key",
+            Self::Imported => "imported",
         }
     }
 
@@ -79,6 +82,7 @@ impl KeyKind {
             Self::IntegrationSecret => 6,
             Self::KeyringKey => 7,
             Self::MasterKey => 8,
+            Self::Imported => 9,
         }
     }
 
@@ -94,6 +98,7 @@ impl KeyKind {
             6 => Self::IntegrationSecret,
             7 => Self::KeyringKey,
             8 => Self::MasterKey,
+            9 => Self::Imported,
             _ => return None,
         })
     }
@@ -101,7 +106,7 @@ impl KeyKind {
     /// Whether a request may present it: API keys and access tokens, but none of Claviger's own secrets.
     #[must_use]
     pub const fn is_credential(self) -> bool {
-        matches!(self, Self::Opaque | Self::OpaqueSigning | Self::Signed | Self::AccessToken)
+        matches!(self, Self::Opaque | Self::OpaqueSigning | Self::Signed | Self::AccessToken | Self::Imported)
     }
 }
 
@@ -168,6 +173,13 @@ impl<'t> Parsed<'t> {
     #[inline]
     pub(crate) fn secret(&self) -> &[u64; 4] {
         &self.secret
+    }
+
+    /// The 44 characters of the secret: what verifier values are made of.
+    #[inline]
+    pub(crate) fn secret_characters(&self) -> &'t [u8] {
+        let end = self.text.len().saturating_sub(base62::CRC);
+        self.text.get(end.saturating_sub(base62::SECRET)..end).unwrap_or_default()
     }
 
     /// Everything up to and including the letter: what the secret of a signed key is a MAC of.
@@ -431,6 +443,12 @@ pub struct ParseError {
 }
 
 impl ParseError {
+    /// Whether the text does not even have the shape of a format of ours: what was made elsewhere may look so.
+    pub(crate) fn is_foreign(self) -> bool {
+        self.part == Part::Text
+            && matches!(self.problem, Problem::Length | Problem::Separator | Problem::Letter)
+    }
+
     /// The error as a number for the WebAssembly module's memory: 16 × part + problem, both as declared.
     #[must_use]
     pub const fn number(self) -> u8 {

@@ -40,11 +40,17 @@ impl KeyPrefix {
         if prefix.as_bytes().starts_with(RESERVED) {
             return Err(PrefixError::Reserved);
         }
+        Ok(Self::from_checked(prefix.as_bytes()))
+    }
+
+    /// A prefix whose grammar was checked.
+    #[inline]
+    pub(crate) fn from_checked(prefix: &[u8]) -> Self {
         let mut bytes = [0; MAX_PREFIX_LEN];
-        for (slot, &byte) in bytes.iter_mut().zip(prefix.as_bytes()) {
+        for (slot, &byte) in bytes.iter_mut().zip(prefix) {
             *slot = byte;
         }
-        Ok(Self { bytes, len: prefix.len() as u8 })
+        Self { bytes, len: prefix.len().min(MAX_PREFIX_LEN) as u8 }
     }
 
     /// The prefix as text.

@@ -60,7 +60,7 @@ pub struct SharedSecret {
 }
 
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
-struct SecretBytes([u8; 32]);
+pub(crate) struct SecretBytes(pub(crate) [u8; 32]);
 
 impl SharedSecret {
     /// Makes a secret from 40 random bytes: 8 for the id, 32 for the secret.
@@ -121,6 +121,16 @@ impl SharedSecret {
     #[must_use]
     pub fn version(&self) -> u8 {
         self.version
+    }
+
+    /// The secret that a keyring holds.
+    pub(crate) fn from_parts(purpose: Purpose, id: KeyId, version: u8, secret: [u8; 32]) -> Self {
+        Self { purpose, id, version, secret: SecretBytes(secret) }
+    }
+
+    /// The secret itself, to be masked.
+    pub(crate) fn expose_bytes(&self) -> &[u8; 32] {
+        &self.secret.0
     }
 
     /// `HKDF-SHA256(salt "claviger/secret/v1", secret, info = purpose ‖ 0 ‖ use)`, 32 bytes.

@@ -1,20 +1,16 @@
-//! The verifier: takes a presented key through the five rooms.
+//! The verifier: takes a presented key through the five rooms, with a keyring or with issuing secrets alone.
 
 use crate::{
-    authenticate,
     context::RequestContext,
-    credential,
-    decide::{self, StatelessPolicy},
-    denial::DenialCode,
-    growth::push_wiping,
     issuing_key::IssuingKey,
-    mac::MacKey,
-    parse::Parsed,
+    key_id::KeyId,
+    keyring::{self, FreshnessRequirement, Keyring, KeyringError, KeyringKey, PartKind, Source},
+    keyring_verifier::{KeyringInfo, KeyringVerifier, Replacement},
     prefix::KeyPrefix,
-    resolve::{self, Resolved},
+    stateless::Stateless,
     verdict::Verdict,
 };
-use alloc::vec::Vec;
+use alloc::{sync::Arc, vec::Vec};
 use core::fmt;
 
 /// Anything that can say what a presented key is worth: this crate's [`Verifier`], or a host that runs the same core
@@ -29,109 +25,190 @@ use core::fmt;
 /// ```
 pub trait VerifyKey {
     /// What this verifier says about a presented key: any bytes, of any length.
-    fn verify_key(&self, presented: &[u8], context: &RequestContext) -> Verdict;
+    fn verify_key(&self, presented: &[u8], context: &RequestContext<'_>) -> Verdict<'_>;
 }
 
 impl VerifyKey for Verifier {
-    fn verify_key(&self, presented: &[u8], context: &RequestContext) -> Verdict {
+    fn verify_key(&self, presented: &[u8], context: &RequestContext<'_>) -> Verdict<'_> {
         Verifier::verify_key(self, presented, context)
     }
 }
 
-/// Verifies signed keys with nothing but issuing secrets: no keyring, no network, no state.
+/// Verifies keys, in one of two ways:
 ///
-/// Several secrets stand side by side, for several prefixes and for rotation: give it the old and the new version,
-/// issue under the new one, and drop the old one when its last key has expired. Building allocates; verifying does
-/// not. The example of the [crate] shows the whole path.
+/// - [`with_keyring_keys`](Self::with_keyring_keys): with a *keyring*, which knows every key, its rights and whether it
+///   was revoked. Verdicts say how old that knowledge is. Without a keyring that it can use, it denies.
+/// - [`new`](Self::new): with nothing but *issuing secrets*. It proves signed keys, and their verdicts say that
+///   revocation was not checked.
+///
+/// One never falls back to the other. Building allocates; verifying does not, but for the first time that a part of
+/// the keyring is touched. Cloning shares the keyring, so that a clone may be given a newer one and then take the place
+/// of the original while that still answers.
 #[derive(Clone)]
 pub struct Verifier {
-    /// Sorted by prefix and version, each pair once.
-    issuing: Vec<IssuingKey>,
-    stand_in: MacKey,
-    policy: StatelessPolicy,
+    knowledge: Knowledge,
+}
+
+#[derive(Clone)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a program has few verifiers, and each lookup would pay for a box"
+)]
+enum Knowledge {
+    Secrets(Stateless),
+    Keyring(KeyringVerifier),
 }
 
 impl Verifier {
-    /// A verifier that holds `issuing`.
+    /// A verifier that holds `issuing` and nothing else.
+    ///
+    /// Several secrets stand side by side, for several prefixes and for rotation: give it the old and the new version,
+    /// issue under the new one, and drop the old one when its last key has expired. The example of the [crate] shows
+    /// the whole path.
     ///
     /// # Errors
     /// [`VerifierError::NoSecrets`] if there are none, since it could only deny;
     /// [`VerifierError::DuplicateVersion`] if two have the same prefix and version, since a key names only these.
     pub fn new(issuing: impl IntoIterator<Item = IssuingKey>) -> Result<Self, VerifierError> {
-        let mut sorted: Vec<IssuingKey> = Vec::new();
-        for key in issuing {
-            let place = sorted.binary_search_by_key(&(key.prefix(), key.version()), |other| {
-                (other.prefix(), other.version())
-            });
-            match place {
-                Err(place) => {
-                    push_wiping(&mut sorted, key);
-                    if let Some(moved) = sorted.get_mut(place..) {
-                        moved.rotate_right(1);
-                    }
-                }
-                Ok(_) => {
-                    return Err(VerifierError::DuplicateVersion {
-                        prefix: *key.prefix(),
-                        version: key.version(),
-                    });
-                }
-            }
-        }
-        if sorted.is_empty() {
-            return Err(VerifierError::NoSecrets);
-        }
-        // The stand-in proves nothing, whatever its key: `known` is false beside it.
-        let stand_in = MacKey::new(&[0; 32]);
-        Ok(Self { issuing: sorted, stand_in, policy: StatelessPolicy { allow_without_lifetime: false } })
+        Ok(Self { knowledge: Knowledge::Secrets(Stateless::new(issuing)?) })
     }
 
-    /// Whether to accept keys that never expire (by default not). Only retiring their issuing secret ends them.
+    /// A verifier that takes a keyring made with one of `keys`: one, or for the rotation of it two.
+    ///
+    /// Until [`replace_keyring`](Self::replace_keyring) has given it a keyring, every key is denied as
+    /// `keyring_unavailable`. The example of [`KeyringBuilder`](crate::KeyringBuilder) shows the whole path.
+    ///
+    /// # Errors
+    /// [`VerifierError::KeyringKeys`] if there is none, or more than two, or two with the same id.
+    pub fn with_keyring_keys(keys: impl IntoIterator<Item = KeyringKey>) -> Result<Self, VerifierError> {
+        let keys: Vec<KeyringKey> = keys.into_iter().take(3).collect();
+        match &keys[..] {
+            [_] => {}
+            [one, two] if one.id() != two.id() => {}
+            _ => return Err(VerifierError::KeyringKeys),
+        }
+        Ok(Self { knowledge: Knowledge::Keyring(KeyringVerifier::new(keys)) })
+    }
+
+    /// Whether a verifier without keyring accepts keys that never expire (by default not). Only retiring their issuing
+    /// secret ends them there. With a keyring it has no effect: such keys can be revoked.
     #[must_use]
     pub fn allow_keys_without_lifetime(mut self, allow: bool) -> Self {
-        self.policy.allow_without_lifetime = allow;
+        if let Knowledge::Secrets(stateless) = &mut self.knowledge {
+            stateless.policy.allow_without_lifetime = allow;
+        }
         self
+    }
+
+    /// Takes no keyring but this one. Otherwise the first one decides, and later ones have to have its id.
+    #[must_use]
+    pub fn keyring_id(mut self, keyring_id: KeyId) -> Self {
+        if let Knowledge::Keyring(verifier) = &mut self.knowledge {
+            verifier.keyring_id = Some(keyring_id);
+        }
+        self
+    }
+
+    /// How fresh the keyring must be for every request, beside what a request demands. A keyring below its
+    /// `min_epoch` is not even taken. Without a keyring it has no effect.
+    #[must_use]
+    pub fn requiring(mut self, freshness: FreshnessRequirement) -> Self {
+        if let Knowledge::Keyring(verifier) = &mut self.knowledge {
+            verifier.required = freshness;
+        }
+        self
+    }
+
+    /// Puts a keyring in the place of the present one: a bundle, whose parts are checked and read when they are
+    /// touched, or a root alone, whose parts are [inserted](Self::insert_part). `now` is in Unix seconds.
+    ///
+    /// Parts that did not change are not read again.
+    ///
+    /// # Errors
+    /// A [`KeyringError`]. The present keyring then stays in use.
+    pub fn replace_keyring(
+        &mut self,
+        keyring: impl AsRef<[u8]> + Send + Sync + 'static,
+        now: u64,
+    ) -> Result<Replacement, KeyringError> {
+        let verifier = self.with_keyring_mut()?;
+        let bytes = keyring.as_ref();
+        if !keyring::is_bundle(bytes) {
+            return verifier.replace(bytes, Source::Inserted, now);
+        }
+        let (root, offsets) = Keyring::split_bundle(bytes, bytes.len() as u64)?;
+        let root = root.to_vec();
+        verifier.replace(&root, Source::Bundle(Arc::new(keyring), offsets), now)
+    }
+
+    /// Puts the keyring in the place of the present one whose bundle has `bundle_len` bytes and starts with `head`
+    /// (see [`bundle_head_len`](crate::bundle_head_len)). Its parts are [inserted](Self::insert_part) when they are
+    /// needed; a verdict says where in the bundle they are.
+    ///
+    /// # Errors
+    /// A [`KeyringError`]. The present keyring then stays in use.
+    pub fn replace_keyring_by_head(
+        &mut self,
+        head: &[u8],
+        bundle_len: u64,
+        now: u64,
+    ) -> Result<Replacement, KeyringError> {
+        let verifier = self.with_keyring_mut()?;
+        let (root, offsets) = Keyring::split_bundle(head, bundle_len)?;
+        verifier.replace(root, Source::InsertedFrom(offsets), now)
+    }
+
+    /// Inserts a part of the keyring that a verdict [needed](crate::Denied::needed).
+    ///
+    /// # Errors
+    /// [`KeyringError::WrongHash`] if it is not what the root says, [`KeyringError::NoSuchPart`],
+    /// [`KeyringError::Invalid`] or [`KeyringError::NoKeyring`].
+    pub fn insert_part(&self, part: PartKind, index: u32, bytes: &[u8]) -> Result<(), KeyringError> {
+        match &self.knowledge {
+            Knowledge::Secrets(_) => Err(KeyringError::NoKeyring),
+            Knowledge::Keyring(verifier) => verifier.insert(part, index, bytes),
+        }
+    }
+
+    /// The keyring that is in use.
+    #[must_use]
+    pub fn keyring(&self) -> Option<KeyringInfo> {
+        match &self.knowledge {
+            Knowledge::Secrets(_) => None,
+            Knowledge::Keyring(verifier) => verifier.info(),
+        }
+    }
+
+    fn with_keyring_mut(&mut self) -> Result<&mut KeyringVerifier, KeyringError> {
+        match &mut self.knowledge {
+            Knowledge::Secrets(_) => Err(KeyringError::NoKeyring),
+            Knowledge::Keyring(verifier) => Ok(verifier),
+        }
     }
 
     /// What this verifier says about a presented key: text or any bytes, of any length.
     #[inline]
-    pub fn verify_key(&self, presented: impl AsRef<[u8]>, context: &RequestContext) -> Verdict {
+    pub fn verify_key(&self, presented: impl AsRef<[u8]>, context: &RequestContext<'_>) -> Verdict<'_> {
         self.verify_bytes(presented.as_ref(), context)
     }
 
-    /// One copy of the whole path, compiled for speed, also for callers that are compiled for size.
-    #[inline(never)]
-    fn verify_bytes(&self, presented: &[u8], context: &RequestContext) -> Verdict {
-        let parsed = match credential::read(presented) {
-            Ok(parsed) => parsed,
-            Err(code) => return Verdict::denied(code, None),
-        };
-        match self.prove_and_decide(&parsed, context) {
-            Ok(resolved) => Verdict::signed_key(&parsed, &resolved),
-            Err(code) => Verdict::denied(code, Some(parsed.id())),
-        }
-    }
-
     #[inline]
-    fn prove_and_decide(
-        &self,
-        parsed: &Parsed<'_>,
-        context: &RequestContext,
-    ) -> Result<Resolved<'_>, DenialCode> {
-        let resolved = resolve::signed_key(parsed, &self.issuing, &self.stand_in)?;
-        authenticate::signed_key(parsed, &resolved)?;
-        decide::signed_key(resolved.claims, self.policy, context)?;
-        Ok(resolved)
+    fn verify_bytes(&self, presented: &[u8], context: &RequestContext<'_>) -> Verdict<'_> {
+        match &self.knowledge {
+            Knowledge::Secrets(stateless) => stateless.verify(presented, context),
+            Knowledge::Keyring(verifier) => verifier.verify(presented, context),
+        }
     }
 }
 
 impl fmt::Debug for Verifier {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Verifier")
-            .field("issuing", &self.issuing)
-            .field("policy", &self.policy)
-            .finish()
+        match &self.knowledge {
+            Knowledge::Secrets(stateless) => formatter.debug_tuple("Verifier").field(stateless).finish(),
+            Knowledge::Keyring(verifier) => {
+                formatter.debug_tuple("Verifier").field(&verifier.info()).finish()
+            }
+        }
     }
 }
 
@@ -148,6 +225,8 @@ pub enum VerifierError {
         /// The version.
         version: u8,
     },
+    /// There is no keyring key, or more than two, or two with the same id.
+    KeyringKeys,
 }
 
 impl fmt::Display for VerifierError {
@@ -158,6 +237,8 @@ impl fmt::Display for VerifierError {
                 formatter,
                 "two issuing secrets have version {version} for prefix {prefix}; give each a version of its own"
             ),
+            Self::KeyringKeys => formatter
+                .write_str("a verifier takes one keyring key, or during its rotation two with different ids"),
         }
     }
 }

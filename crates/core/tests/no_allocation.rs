@@ -80,7 +80,7 @@ fn verifying_allocates_nothing_whatever_is_presented() {
             let (count, read) = allocations(|| {
                 let mut record = [0; VERDICT_RECORD_LEN];
                 verdict.write_record(&mut record);
-                Verdict::from_record(&record)
+                Verdict::from_record(&record, None)
             });
             assert_eq!((count, read), (0, Some(verdict)));
         }

@@ -100,8 +100,8 @@ impl Instance {
     pub(crate) fn verify_key(
         &mut self,
         presented: &[u8],
-        context: &RequestContext,
-    ) -> Result<Verdict, HostError> {
+        context: &RequestContext<'_>,
+    ) -> Result<Verdict<'static>, HostError> {
         // What is longer than the input is denied by its length alone, so there is nothing to copy.
         if presented.len() <= self.input_capacity {
             self.write(0, presented)?;
@@ -115,7 +115,7 @@ impl Instance {
             .get(self.output..)
             .and_then(|output| output.first_chunk())
             .ok_or(HostError::InvalidAnswer)?;
-        let verdict = Verdict::from_record(record).ok_or(HostError::InvalidAnswer)?;
+        let verdict = Verdict::from_record(record, None).ok_or(HostError::InvalidAnswer)?;
         // The returned code and the record must say the same, or neither is believed.
         let said = verdict.denial().map_or(0, DenialCode::number);
         if u32::from(said) == code { Ok(verdict) } else { Err(HostError::InvalidAnswer) }

@@ -31,7 +31,7 @@ impl Verifier {
     ///
     /// If there is no verdict, the key is denied with the code of the error: `pool_exhausted` or `verifier_fault`.
     #[inline]
-    pub fn verify_key(&self, presented: impl AsRef<[u8]>, context: &RequestContext) -> Verdict {
+    pub fn verify_key(&self, presented: impl AsRef<[u8]>, context: &RequestContext<'_>) -> Verdict<'_> {
         let verdict = self.try_verify_key(presented, context);
         verdict.unwrap_or_else(|error| Verdict::denied(error.denial_code(), None))
     }
@@ -45,8 +45,8 @@ impl Verifier {
     pub fn try_verify_key(
         &self,
         presented: impl AsRef<[u8]>,
-        context: &RequestContext,
-    ) -> Result<Verdict, HostError> {
+        context: &RequestContext<'_>,
+    ) -> Result<Verdict<'static>, HostError> {
         let mut lent = self.pool.lend()?;
         let verdict = lent.instance()?.verify_key(presented.as_ref(), context)?;
         lent.give_back();
@@ -66,7 +66,7 @@ impl Verifier {
 }
 
 impl VerifyKey for Verifier {
-    fn verify_key(&self, presented: &[u8], context: &RequestContext) -> Verdict {
+    fn verify_key(&self, presented: &[u8], context: &RequestContext<'_>) -> Verdict<'_> {
         Verifier::verify_key(self, presented, context)
     }
 }

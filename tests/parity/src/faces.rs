@@ -48,7 +48,7 @@ pub fn all() -> Result<Vec<Box<dyn Face>>> {
     ])
 }
 
-fn to_json(verdicts: impl Iterator<Item = Verdict>) -> Result<Vec<Value>> {
+fn to_json(verdicts: impl Iterator<Item = Verdict<'static>>) -> Result<Vec<Value>> {
     verdicts.map(|verdict| Ok(serde_json::to_value(verdict)?)).collect()
 }
 
@@ -62,7 +62,7 @@ impl Face for Native {
 
     fn verify(&mut self, batch: &Batch<'_>) -> Result<Vec<Value>> {
         let (verifier, context) = (batch.options.native()?, RequestContext::at(batch.now));
-        to_json(batch.keys.iter().map(|key| verifier.verify_key(key, &context)))
+        to_json(batch.keys.iter().map(|key| verifier.verify_key(key, &context).into_owned()))
     }
 }
 
@@ -89,7 +89,7 @@ impl Face for Wasmtime {
     fn verify(&mut self, batch: &Batch<'_>) -> Result<Vec<Value>> {
         let verifier = HostedVerifier::new(&self.module, batch.options.hosted()?, PoolOptions::default())?;
         let context = RequestContext::at(batch.now);
-        to_json(batch.keys.iter().map(|key| verifier.verify_key(key, &context)))
+        to_json(batch.keys.iter().map(|key| verifier.verify_key(key, &context).into_owned()))
     }
 }
 

@@ -14,14 +14,16 @@ fn trusting(issuer: IssuingKey) -> Verifier {
 proptest! {
     #[test]
     fn any_bytes_are_denied(bytes in proptest::collection::vec(any::<u8>(), 0..=65_536), now: u64) {
-        let verdict = trusting(issuer(1, 1)).verify_key(&bytes, &RequestContext::at(now));
+        let verifier = trusting(issuer(1, 1));
+        let verdict = verifier.verify_key(&bytes, &RequestContext::at(now));
         let expected = if bytes.is_empty() { DenialCode::Missing } else { DenialCode::Malformed };
         prop_assert_eq!(verdict.denial(), Some(expected));
     }
 
     #[test]
     fn any_text_of_the_length_of_a_key_is_denied(text in "[0-9A-Za-z_]{53,108}", now: u64) {
-        let verdict = trusting(issuer(1, 1)).verify_key(&text, &RequestContext::at(now));
+        let verifier = trusting(issuer(1, 1));
+        let verdict = verifier.verify_key(&text, &RequestContext::at(now));
         prop_assert_eq!(verdict.denial(), Some(DenialCode::Malformed));
     }
 

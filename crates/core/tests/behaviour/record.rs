@@ -1,4 +1,4 @@
-//! The 64 bytes of a verdict: what was written is read, and nothing else is taken for *verified*.
+//! The 128 bytes of a verdict: what was written is read, and nothing else is taken for *verified*.
 
 use crate::fixtures::{entropy, prefixes, terms};
 use claviger_core::{
@@ -8,7 +8,7 @@ use claviger_core::{
 use proptest::{prelude::*, sample::select};
 
 /// Verdicts on genuine keys, at the time of their issue.
-fn verified() -> impl Strategy<Value = Verdict> {
+fn verified() -> impl Strategy<Value = Verdict<'static>> {
     (prefixes(), any::<u8>(), entropy(), any::<[u8; 8]>(), terms()).prop_map(
         |(prefix, version, entropy, id, terms)| {
             let secret = SharedSecret::generate(Purpose::Issuing, version, &entropy);
@@ -16,12 +16,12 @@ fn verified() -> impl Strategy<Value = Verdict> {
             let key = issuer.generate(&id, terms).unwrap();
             let now = terms.claims(version).unwrap().issued_at();
             let verifier = Verifier::new([issuer]).unwrap().allow_keys_without_lifetime(true);
-            verifier.verify_key(key.expose(), &RequestContext::at(now))
+            verifier.verify_key(key.expose(), &RequestContext::at(now)).into_owned()
         },
     )
 }
 
-fn denied() -> impl Strategy<Value = Verdict> {
+fn denied() -> impl Strategy<Value = Verdict<'static>> {
     (select(DenialCode::ALL), any::<Option<u64>>())
         .prop_map(|(code, id)| Verdict::denied(code, id.map(KeyId::from_u64)))
 }
@@ -30,7 +30,7 @@ fn record() -> impl Strategy<Value = [u8; VERDICT_RECORD_LEN]> {
     proptest::collection::vec(any::<u8>(), VERDICT_RECORD_LEN).prop_map(|bytes| bytes.try_into().unwrap())
 }
 
-fn written(verdict: &Verdict) -> [u8; VERDICT_RECORD_LEN] {
+fn written(verdict: &Verdict<'_>) -> [u8; VERDICT_RECORD_LEN] {
     // What was there before must not show.
     let mut record = [0xa5; VERDICT_RECORD_LEN];
     verdict.write_record(&mut record);
@@ -41,12 +41,12 @@ proptest! {
     #[test]
     fn a_verified_key_is_read_as_it_was_written(verdict in verified()) {
         prop_assert!(verdict.is_verified());
-        prop_assert_eq!(Verdict::from_record(&written(&verdict)), Some(verdict));
+        prop_assert_eq!(Verdict::from_record(&written(&verdict), None), Some(verdict));
     }
 
     #[test]
     fn a_denial_is_read_as_it_was_written(verdict in denied()) {
-        prop_assert_eq!(Verdict::from_record(&written(&verdict)), Some(verdict));
+        prop_assert_eq!(Verdict::from_record(&written(&verdict), None), Some(verdict));
     }
 
     #[test]
@@ -57,14 +57,14 @@ proptest! {
     ) {
         let mut record = written(&verdict);
         record[place] = byte;
-        if let Some(read) = Verdict::from_record(&record) {
+        if let Some(read) = Verdict::from_record(&record, None) {
             prop_assert_eq!(written(&read), record);
         }
     }
 
     #[test]
     fn random_bytes_are_verified_only_under_the_code_0(record in record()) {
-        if Verdict::from_record(&record).is_some_and(|verdict| verdict.is_verified()) {
+        if Verdict::from_record(&record, None).is_some_and(|verdict| verdict.is_verified()) {
             prop_assert_eq!(record[0], 0);
         }
     }
@@ -80,7 +80,7 @@ proptest! {
             record[place] = byte;
         }
         record[0] = code.unwrap_or(record[0]);
-        match Verdict::from_record(&record) {
+        match Verdict::from_record(&record, None) {
             Some(Verdict::Verified(_)) => prop_assert_eq!(record[0], 0),
             Some(Verdict::Denied(denied)) => prop_assert_eq!(record[0], denied.code.number()),
             None => {}
@@ -93,18 +93,23 @@ fn a_record_without_what_verified_needs_is_none() {
     let secret = SharedSecret::generate(Purpose::Issuing, 1, &[1; 40]);
     let issuer = IssuingKey::new("acme_live".parse().unwrap(), &secret).unwrap();
     let key = issuer.generate(&[1; 8], claviger_core::SignedKeyTerms::expiring(1_790_000_000, 1)).unwrap();
-    let verdict =
-        Verifier::new([issuer]).unwrap().verify_key(key.expose(), &RequestContext::at(1_790_000_000));
+    let verifier = Verifier::new([issuer]).unwrap();
+    let verdict = verifier.verify_key(key.expose(), &RequestContext::at(1_790_000_000));
     let good = written(&verdict);
-    assert_eq!(Verdict::from_record(&good), Some(verdict));
+    assert_eq!(Verdict::from_record(&good, None), Some(verdict));
     // Kind, flags, freshness, prefix length, padding, prefix.
     for (place, byte) in [
         (1, 0),
         (1, 8),
-        (1, 9),
+        (1, 10),
         (2, good[2] & !8),
         (2, good[2] | 16),
+        (2, good[2] | 64),
         (5, 1),
+        (6, 1),
+        (64, 1),
+        (80, 1),
+        (127, 1),
         (63, b'a'),
         (3, 0),
         (3, 2),
@@ -116,13 +121,13 @@ fn a_record_without_what_verified_needs_is_none() {
     ] {
         let mut record = good;
         record[place] = byte;
-        assert_eq!(Verdict::from_record(&record), None, "byte {place} = {byte}");
+        assert_eq!(Verdict::from_record(&record, None), None, "byte {place} = {byte}");
     }
     // What belongs to a proven key must not stand in a denial.
     for number in 1..=u8::MAX {
         let mut record = good;
         record[0] = number;
-        assert_eq!(Verdict::from_record(&record), None, "code {number}");
+        assert_eq!(Verdict::from_record(&record, None), None, "code {number}");
     }
-    assert_eq!(Verdict::from_record(&[0; VERDICT_RECORD_LEN]), None);
+    assert_eq!(Verdict::from_record(&[0; VERDICT_RECORD_LEN], None), None);
 }

@@ -7,7 +7,7 @@ use claviger_core::{
     generate_opaque_key, parse,
 };
 
-fn at(now: u64) -> RequestContext {
+fn at(now: u64) -> RequestContext<'static> {
     RequestContext::at(now)
 }
 
@@ -38,7 +38,7 @@ fn a_verdict_says_who_it_is_and_that_revocation_was_not_checked() {
     assert_eq!((verified.issued_at, verified.expires_at), (Some(NOW), Some(NOW + 120)));
     assert_eq!(verified.freshness, Freshness::Stateless);
     assert!(!verified.freshness.revocation_checked());
-    assert_eq!(verdict.into_result().unwrap(), *verified);
+    assert_eq!(verdict.clone().into_result().unwrap(), *verified);
 
     let denied =
         verifier.verify_key(hour(&issuer_for("acme_live", 7, 2)), &at(NOW)).into_result().unwrap_err();

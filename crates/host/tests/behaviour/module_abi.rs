@@ -80,8 +80,8 @@ impl Raw {
         std::str::from_utf8(self.output(usize::try_from(status).expect("a status of success"))).unwrap()
     }
 
-    fn record(&self) -> Verdict {
-        Verdict::from_record(self.output(VERDICT_RECORD_LEN).try_into().unwrap()).unwrap()
+    fn record(&self) -> Verdict<'static> {
+        Verdict::from_record(self.output(VERDICT_RECORD_LEN).try_into().unwrap(), None).unwrap()
     }
 
     fn add_secret(&mut self, prefix: &str, secret: &str) -> i32 {

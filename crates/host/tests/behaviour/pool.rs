@@ -69,7 +69,7 @@ fn a_call_that_does_not_end_is_interrupted_and_the_verifier_recovers() {
             assert!(matches!(error, Err(HostError::Trapped(_))), "{error:?}");
             assert!(doored.verifies());
             let verdict = doored.while_the_epoch_advances(|| doored.verifier.verify_key("any", &HANG));
-            assert!(is_fault(verdict), "{verdict:?}");
+            assert!(is_fault(verdict.clone()), "{verdict:?}");
             assert!(doored.verifies());
         }
     }

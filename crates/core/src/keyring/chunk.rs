@@ -1,0 +1,357 @@
+//! Chunks: the records of the keys whose ids share their first bits.
+//!
+//! # The bytes of a chunk
+//!
+//! ```text
+//!  0  4 ×   "CVGC"
+//!  4  u16   format version: 1
+//!  6  u8    directory bits d: 0 to 12
+//!  7  u8    0
+//!  8  u32   bucket: the first bits of every id in it
+//! 12  u32   records n: 1 to 65,535
+//! 16        directory, 2^d + 1 numbers u16: where the records start whose next d id bits are 0, 1, …; the last is n
+//!           zeros to a multiple of 64
+//!           n records of 64 bytes, sorted by (id, kind)
+//! ```
+//!
+//! A record:
+//!
+//! ```text
+//!  0  u64   id
+//!  8  8 ×   iv
+//! 16  32 ×  masked value; of a signed override zeros, as its iv
+//! 48  u32   not before: Unix seconds, 0 = at once (to 2106)
+//! 52  u32   expires at: Unix seconds, 0 = never
+//! 56  u32   policy index
+//! 60  u8    kind: 1 opaque, 2 opaque_signing, 3 signed override, 9 imported
+//! 61  u8    flags: 1 revoked, 2 disabled, 4 read only
+//! 62  u16   0
+//! ```
+//!
+//! Numbers are little-endian. There are at most two records for a (kind, id), during a rotation, and one override.
+//! Anything else makes it no chunk: it is looked at as a whole when it is read.
+
+use crate::{
+    bytes::{Reader, Writer},
+    key_id::KeyId,
+    parse::KeyKind,
+    verifier_value::VerifierValue,
+};
+use alloc::{sync::Arc, vec::Vec};
+
+use super::{BuildError, key::Masking};
+
+const MAGIC: &[u8; 4] = b"CVGC";
+const VERSION: u16 = 1;
+const HEAD: usize = 16;
+const MAX_DIRECTORY_BITS: u8 = 12;
+/// Bytes of a record.
+pub(crate) const RECORD: usize = 64;
+/// The most records of a chunk.
+pub(crate) const MAX_RECORDS: usize = u16::MAX as usize;
+/// The longest chunk.
+pub(crate) const MAX_CHUNK: usize = HEAD + (2 << MAX_DIRECTORY_BITS) + 64 + MAX_RECORDS * RECORD;
+
+pub(crate) const REVOKED: u8 = 1;
+pub(crate) const DISABLED: u8 = 2;
+pub(crate) const READ_ONLY: u8 = 4;
+
+/// What the keyring says of one key. One cache line.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+pub(crate) struct Record {
+    pub(crate) id: u64,
+    pub(crate) iv: [u8; 8],
+    /// As big-endian limbs, as a tag is.
+    pub(crate) masked: [u64; 4],
+    pub(crate) not_before: u32,
+    pub(crate) expires_at: u32,
+    pub(crate) policy: u32,
+    pub(crate) kind: u8,
+    pub(crate) flags: u8,
+}
+
+/// Stands in for the record of an id that is not there, so that looking for it costs the same.
+pub(crate) static NO_RECORD: Record = Record {
+    id: 0,
+    iv: [0; 8],
+    masked: [0; 4],
+    not_before: 0,
+    expires_at: 0,
+    policy: 0,
+    kind: 0,
+    flags: REVOKED,
+};
+
+fn is_record_kind(kind: u8) -> bool {
+    let kinds = [KeyKind::Opaque, KeyKind::OpaqueSigning, KeyKind::Signed, KeyKind::Imported];
+    kinds.iter().any(|known| known.number() == kind)
+}
+
+impl Record {
+    fn read(bytes: &[u8; RECORD]) -> Option<Self> {
+        let mut reader = Reader(bytes);
+        let record = Self {
+            id: reader.u64()?,
+            iv: *reader.array()?,
+            masked: {
+                let (limbs, _) = reader.array::<32>()?.as_chunks::<8>();
+                let mut masked = [0; 4];
+                for (slot, limb) in masked.iter_mut().zip(limbs) {
+                    *slot = u64::from_be_bytes(*limb);
+                }
+                masked
+            },
+            not_before: reader.u32()?,
+            expires_at: reader.u32()?,
+            policy: reader.u32()?,
+            kind: reader.u8()?,
+            flags: reader.u8()?,
+        };
+        let has_value =
+            record.kind != KeyKind::Signed.number() || (record.masked == [0; 4] && record.iv == [0; 8]);
+        let known = is_record_kind(record.kind) && record.flags & !(REVOKED | DISABLED | READ_ONLY) == 0;
+        (reader.u16()? == 0 && known && has_value).then_some(record)
+    }
+}
+
+/// The records of a bucket, ready to be looked up. Cloning shares them.
+#[derive(Clone)]
+pub(crate) struct Chunk {
+    directory: Arc<[u16]>,
+    records: Arc<[Record]>,
+    /// How far an id is shifted left and then right, so that its directory bits are left.
+    skip: u32,
+    keep: u32,
+}
+
+/// The `bits` (at most 32) bits of an id behind its first `skip` ones.
+#[inline]
+fn bits_of(id: u64, skip: u32, bits: u32) -> u32 {
+    (id.checked_shl(skip).unwrap_or(0) >> 32) as u32 >> 1 >> 31_u32.saturating_sub(bits)
+}
+
+/// The bucket of an id.
+#[inline]
+pub(crate) fn bucket_of(id: u64, bucket_bits: u8) -> u32 {
+    bits_of(id, 0, bucket_bits.into())
+}
+
+impl Chunk {
+    /// Reads a chunk whose hash was right; `None` if it is not what the format says.
+    #[inline(never)]
+    pub(crate) fn read(bytes: &[u8], bucket: u32, bucket_bits: u8) -> Option<Self> {
+        let mut reader = Reader(bytes);
+        let head = (reader.array()?, reader.u16()?, reader.u8()?, reader.u8()?, reader.u32()?, reader.u32()?);
+        let (MAGIC, VERSION, bits @ 0..=MAX_DIRECTORY_BITS, 0, named, count) = head else { return None };
+        let count = usize::try_from(count).ok().filter(|count| (1..=MAX_RECORDS).contains(count))?;
+        let entries = (1_usize << bits).saturating_add(1);
+        let (directory, _) = reader.slice(entries.saturating_mul(2))?.as_chunks::<2>();
+        let used = bytes.len().saturating_sub(reader.0.len());
+        let padding = reader.slice(used.next_multiple_of(RECORD).saturating_sub(used))?;
+        let (records, rest) = reader.0.as_chunks::<RECORD>();
+        if named != bucket
+            || padding.iter().any(|&byte| byte != 0)
+            || records.len() != count
+            || !rest.is_empty()
+        {
+            return None;
+        }
+        let directory: Arc<[u16]> = directory.iter().map(|entry| u16::from_le_bytes(*entry)).collect();
+        // A record that is none takes the place of kind 0, which no record has.
+        let records: Arc<[Record]> =
+            records.iter().map(|record| Record::read(record).unwrap_or(NO_RECORD)).collect();
+        let chunk = Self { directory, records, skip: bucket_bits.into(), keep: bits.into() };
+        chunk.is_sound(bucket, bucket_bits).then_some(chunk)
+    }
+
+    /// Kinds are known, the order is right, and the directory says where each record is.
+    fn is_sound(&self, bucket: u32, bucket_bits: u8) -> bool {
+        let mut starts = self.directory.iter();
+        if starts.next() != Some(&0) {
+            return false;
+        }
+        let mut slot = 0;
+        let (mut same, mut before) = (0, (0, 0));
+        for (index, record) in self.records.iter().enumerate() {
+            let name = (record.id, record.kind);
+            same = if index > 0 && name == before { same + 1 } else { 1 };
+            let most = if record.kind == KeyKind::Signed.number() { 1 } else { 2 };
+            if record.kind == 0 || name < before || same > most || bucket_of(record.id, bucket_bits) != bucket
+            {
+                return false;
+            }
+            before = name;
+            // Every slot up to that of this record starts here or earlier.
+            let place = self.slot(record.id);
+            while slot < place {
+                if starts.next().copied().map(usize::from) != Some(index) {
+                    return false;
+                }
+                slot = slot.saturating_add(1);
+            }
+        }
+        starts.all(|&start| usize::from(start) == self.records.len())
+    }
+
+    #[inline]
+    fn slot(&self, id: u64) -> usize {
+        bits_of(id, self.skip, self.keep) as usize
+    }
+
+    /// The records of (kind, id): none, one, or two during a rotation.
+    #[inline]
+    pub(crate) fn find(&self, kind: u8, id: u64) -> &[Record] {
+        let slot = self.slot(id);
+        let Some(&[start, end]) = self.directory.get(slot..).and_then(|rest| rest.first_chunk()) else {
+            return &[];
+        };
+        let mut rest = self.records.get(usize::from(start)..usize::from(end)).unwrap_or_default();
+        while let [first, others @ ..] = rest {
+            if first.id == id && first.kind == kind {
+                let both = others.first().is_some_and(|second| second.id == id && second.kind == kind);
+                return rest.get(..if both { 2 } else { 1 }).unwrap_or_default();
+            }
+            rest = others;
+        }
+        &[]
+    }
+}
+
+/// A key as a keyring is told of it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct KeyRecord {
+    /// The id of the key; of an imported one what
+    /// [`KeyringKey::imported_record_id`](super::KeyringKey::imported_record_id) says.
+    pub id: KeyId,
+    /// Opaque, opaque_signing, imported, or signed for an override.
+    pub kind: KeyKind,
+    /// What proves it; a signed override has none.
+    pub value: Option<VerifierValue>,
+    /// From when it is good, in Unix seconds up to 2106.
+    pub not_before: Option<u64>,
+    /// From when it is no longer good, in Unix seconds up to 2106.
+    pub expires_at: Option<u64>,
+    /// The index of its policy.
+    pub policy: u32,
+    /// Whether it was revoked.
+    pub revoked: bool,
+    /// Whether it is switched off.
+    pub disabled: bool,
+    /// Whether it has only the read-only part of its permissions.
+    pub read_only: bool,
+}
+
+impl KeyRecord {
+    /// A key that is good from now on and for ever.
+    #[must_use]
+    pub const fn new(id: KeyId, kind: KeyKind, value: VerifierValue, policy: u32) -> Self {
+        Self {
+            id,
+            kind,
+            value: Some(value),
+            not_before: None,
+            expires_at: None,
+            policy,
+            revoked: false,
+            disabled: false,
+            read_only: false,
+        }
+    }
+
+    /// A signed key under a policy of its own, of the same tenant as that of its issuing secret.
+    #[must_use]
+    pub const fn signed_override(id: KeyId, policy: u32) -> Self {
+        Self {
+            id,
+            kind: KeyKind::Signed,
+            value: None,
+            not_before: None,
+            expires_at: None,
+            policy,
+            revoked: false,
+            disabled: false,
+            read_only: false,
+        }
+    }
+}
+
+fn seconds(time: Option<u64>) -> Result<u32, BuildError> {
+    match time {
+        None => Ok(0),
+        Some(time) => u32::try_from(time).ok().filter(|&time| time > 0).ok_or(BuildError::Time { time }),
+    }
+}
+
+/// Writes the chunk of a bucket. The records are of that bucket, in any order.
+pub(crate) fn write(
+    bucket: u32,
+    bucket_bits: u8,
+    records: &[KeyRecord],
+    masking: &Masking,
+) -> Result<Vec<u8>, BuildError> {
+    if records.len() > MAX_RECORDS {
+        return Err(BuildError::BucketTooLarge { bucket, records: records.len() });
+    }
+    let mut lines = Vec::with_capacity(records.len());
+    for record in records {
+        let (kind, id) = (record.kind.number(), record.id);
+        if bucket_of(id.as_u64(), bucket_bits) != bucket {
+            return Err(BuildError::WrongBucket { key_id: id, bucket });
+        }
+        let (iv, masked) = match &record.value {
+            Some(value) if is_record_kind(kind) && record.kind != KeyKind::Signed => {
+                masking.hide(kind, id, value.expose())
+            }
+            None if record.kind == KeyKind::Signed => ([0; 8], [0; 32]),
+            _ => return Err(BuildError::Kind { key_id: id }),
+        };
+        let flags = [(record.revoked, REVOKED), (record.disabled, DISABLED), (record.read_only, READ_ONLY)];
+        let flags = flags.iter().fold(0, |flags, &(set, flag)| if set { flags | flag } else { flags });
+        let mut line = Writer::default();
+        line.u64(id.as_u64())
+            .bytes(&iv)
+            .bytes(&masked)
+            .u32(seconds(record.not_before)?)
+            .u32(seconds(record.expires_at)?)
+            .u32(record.policy)
+            .u8(kind)
+            .u8(flags)
+            .u16(0);
+        lines.push((id, kind, line.0));
+    }
+    // The line itself decides last, so that the same records make the same chunk in whatever order they come.
+    lines.sort_unstable();
+    let same = lines.iter().zip(lines.iter().skip(1)).zip(lines.iter().skip(2));
+    let named = |line: &(KeyId, u8, Vec<u8>)| (line.0, line.1);
+    for ((first, second), third) in same {
+        if named(first) == named(third) {
+            return Err(BuildError::TooManyRecords { key_id: second.0 });
+        }
+    }
+    for (first, second) in lines.iter().zip(lines.iter().skip(1)) {
+        if named(first) == named(second) && first.1 == KeyKind::Signed.number() {
+            return Err(BuildError::TooManyRecords { key_id: second.0 });
+        }
+    }
+
+    let bits =
+        (0..MAX_DIRECTORY_BITS).find(|&bits| 1_usize << bits >= lines.len()).unwrap_or(MAX_DIRECTORY_BITS);
+    let mut chunk = Writer(Vec::with_capacity(lines.len().saturating_mul(RECORD + 2).saturating_add(256)));
+    chunk.bytes(MAGIC).u16(VERSION).u8(bits).u8(0).u32(bucket).u32(lines.len() as u32);
+    let mut rest = lines.iter().peekable();
+    let mut index: u16 = 0;
+    for slot in 0..1_u32 << bits {
+        chunk.u16(index);
+        while rest.next_if(|line| bits_of(line.0.as_u64(), bucket_bits.into(), bits.into()) == slot).is_some()
+        {
+            index = index.saturating_add(1);
+        }
+    }
+    chunk.u16(index).pad_to(RECORD);
+    for (_, _, line) in &lines {
+        chunk.bytes(line);
+    }
+    Ok(chunk.0)
+}

@@ -1,0 +1,104 @@
+//! Policy pages: 256 policies each, found by their index.
+//!
+//! # The bytes of a page
+//!
+//! ```text
+//!  0  4 ×   "CVGP"
+//!  4  u16   format version: 1
+//!  6  u16   policies n: 1 to 256
+//!  8  u32   page: the policy index of its first policy, divided by 256
+//! 12  u32   n + 1 numbers: where each policy starts, counted from the first byte of the page; the last is its length
+//!           the policies, one behind the other (see `policy`)
+//! ```
+//!
+//! Numbers are little-endian. A policy of length 0 is a gap: an index that names none any more.
+
+use super::{
+    BuildError,
+    policy::{self, MAX_POLICY_LEN, Policy},
+};
+use crate::bytes::{Reader, Writer};
+use alloc::sync::Arc;
+
+const MAGIC: &[u8; 4] = b"CVGP";
+const VERSION: u16 = 1;
+const HEAD: usize = 12;
+/// Policies of a page.
+pub const POLICIES_PER_PAGE: u32 = 256;
+/// The longest page.
+pub(crate) const MAX_PAGE: usize = HEAD + 257 * 4 + 256 * MAX_POLICY_LEN;
+
+/// A page, ready to be looked up. Cloning shares it.
+#[derive(Clone)]
+pub(crate) struct Page {
+    bytes: Arc<[u8]>,
+}
+
+impl Page {
+    /// Reads a page whose hash was right; `None` if it is not what the format says.
+    #[inline(never)]
+    pub(crate) fn read(bytes: &[u8], page: u32) -> Option<Self> {
+        let mut reader = Reader(bytes);
+        let (MAGIC, VERSION, count, named) = (reader.array()?, reader.u16()?, reader.u16()?, reader.u32()?)
+        else {
+            return None;
+        };
+        let entries = usize::from(count).saturating_add(1);
+        let (starts, _) = reader.slice(entries.saturating_mul(4))?.as_chunks::<4>();
+        let mut place = bytes.len().saturating_sub(reader.0.len());
+        let mut starts = starts.iter().map(|start| u32::from_le_bytes(*start) as usize);
+        if named != page || !(1..=256).contains(&count) || starts.next() != Some(place) {
+            return None;
+        }
+        for end in starts {
+            let policy = bytes.get(place..end)?;
+            if !policy.is_empty() && !policy::is_well_formed(policy) {
+                return None;
+            }
+            place = end;
+        }
+        (place == bytes.len()).then(|| Self { bytes: bytes.into() })
+    }
+
+    /// The policy with this index in the page.
+    #[inline]
+    pub(crate) fn policy(&self, index: u8) -> Option<Policy<'_>> {
+        let place = usize::from(index).saturating_mul(4).saturating_add(HEAD);
+        // The number of policies bounds the index; behind the last number the policies start.
+        let count = self.bytes.get(6..)?.first_chunk()?;
+        if u16::from(index) >= u16::from_le_bytes(*count) {
+            return None;
+        }
+        let (start, rest) = self.bytes.get(place..)?.split_first_chunk()?;
+        let end = rest.first_chunk()?;
+        let (start, end) = (u32::from_le_bytes(*start) as usize, u32::from_le_bytes(*end) as usize);
+        self.bytes.get(start..end).filter(|policy| !policy.is_empty()).map(Policy::checked)
+    }
+}
+
+/// How many policies the page has, gaps included.
+pub(crate) fn len(bytes: &[u8]) -> Option<u16> {
+    let mut reader = Reader(bytes);
+    reader.slice(6)?;
+    reader.u16()
+}
+
+/// Writes a page; a gap is `None`.
+pub(crate) fn write(page: u32, policies: &[Option<Policy<'_>>]) -> Result<alloc::vec::Vec<u8>, BuildError> {
+    if policies.is_empty() || policies.len() > POLICIES_PER_PAGE as usize {
+        return Err(BuildError::PageLength { page, policies: policies.len() });
+    }
+    let mut writer = Writer::default();
+    writer.bytes(MAGIC).u16(VERSION).u16(policies.len() as u16).u32(page);
+    let mut place = policies.len().saturating_add(1).saturating_mul(4).saturating_add(HEAD);
+    let bytes = |policy: &Option<Policy<'_>>| policy.as_ref().map_or(0, |policy| policy.as_bytes().len());
+    writer.u32(place as u32);
+    for policy in policies {
+        place = place.saturating_add(bytes(policy));
+        writer.u32(place as u32);
+    }
+    for policy in policies.iter().flatten() {
+        writer.bytes(policy.as_bytes());
+    }
+    Ok(writer.0)
+}

@@ -1,0 +1,340 @@
+//! The root: what a keyring is, how old it is, and the hash of each of its parts.
+//!
+//! # The bytes of a root
+//!
+//! ```text
+//!  0  4 ×   "CVGR"
+//!  4  u16   format version: 1
+//!  6  u8    levels: 1
+//!  7  u8    bucket bits b: 0 to 16
+//!  8  u64   keyring id
+//! 16  u64   id of the keyring key that authenticates and unmasks
+//! 24  u64   epoch: grows with every root of the keyring, never 0
+//! 32  u64   issued at, Unix seconds
+//! 40  u32   fresh_for, seconds: 1 to valid_for
+//! 44  u32   valid_for, seconds
+//! 48  u32   length of the body: everything before the authenticators
+//! 52  u32   policy pages p: 0 to 2^18
+//! 56  u32   shared secrets s: 0 to 4096
+//! 60  u8    import schemes: 1 SHA-256 over the whole key, 2 over what follows its last _
+//! 61  3 ×   0
+//! 64  32 ×  2^b hashes of chunks: SHA-256; zeros for a bucket without keys
+//!     32 ×  p hashes of policy pages
+//!     96 ×  s shared secrets, issuing ones sorted by prefix and version
+//!           authenticators: u8 number (1 to 8), then each u8 algorithm, u8 length of its bytes, u64 key id, bytes
+//! ```
+//!
+//! A shared secret:
+//!
+//! ```text
+//!  0  u64   id
+//!  8  8 ×   iv
+//! 16  32 ×  masked secret
+//! 48  u32   policy index of its signed keys; 0xffffffff for an integration secret
+//! 52  u8    kind: 5 issuing, 6 integration
+//! 53  u8    version
+//! 54  u8    flags: 1 its signed keys may sign requests
+//! 55  u8    length of the prefix; 0 for an integration secret
+//! 56  32 ×  prefix, padded with zeros
+//! 88  8 ×   0
+//! ```
+//!
+//! Numbers are little-endian. Algorithm 1 is HMAC-SHA256 over the body under `K_mac` (32 bytes); a reader needs one
+//! authenticator that it can check, and skips algorithms that it does not know. Nothing of the body but the place of
+//! the authenticators and the two ids is used before that.
+
+use super::{BuildError, KeyringError, key::KeyringKey, key::Masking, key::mask};
+use crate::{
+    bytes::{Reader, Writer},
+    key_id::KeyId,
+    mac::{self, MacKey},
+    parse::KeyKind,
+    prefix::KeyPrefix,
+    shared_secret::{Purpose, SharedSecret},
+    verifier_value::ImportScheme,
+};
+use alloc::vec::Vec;
+use ctutils::CtEq;
+use zeroize::Zeroize;
+
+const MAGIC: &[u8; 4] = b"CVGR";
+const VERSION: u16 = 1;
+const HEAD: usize = 64;
+const SECRET: usize = 96;
+const HMAC_SHA256: u8 = 1;
+/// More bits are for roots of two levels.
+pub(crate) const MAX_BUCKET_BITS: u8 = 16;
+pub(crate) const MAX_PAGES: u32 = 1 << 18;
+pub(crate) const MAX_SECRETS: u32 = 4096;
+const MAX_AUTHENTICATORS: u8 = 8;
+const NO_POLICY: u32 = u32::MAX;
+const MAY_SIGN: u8 = 1;
+
+/// The longest root, in bytes.
+pub const MAX_ROOT_LEN: usize = HEAD
+    + (32 << MAX_BUCKET_BITS)
+    + 32 * MAX_PAGES as usize
+    + SECRET * MAX_SECRETS as usize
+    + 1
+    + MAX_AUTHENTICATORS as usize * (10 + 255);
+
+/// SHA-256 of a part; zeros where there is none.
+pub(crate) type Hash = [u8; 32];
+pub(crate) const NO_PART: Hash = [0; 32];
+
+/// A shared secret in a root.
+#[derive(Clone)]
+pub(crate) struct SecretEntry {
+    pub(crate) id: KeyId,
+    pub(crate) purpose: Purpose,
+    pub(crate) version: u8,
+    pub(crate) may_sign: bool,
+    pub(crate) prefix: Option<KeyPrefix>,
+    pub(crate) policy: Option<u32>,
+    iv: [u8; 8],
+    masked: [u8; 32],
+}
+
+/// What a root says. To be believed after [`open`] only.
+#[derive(Clone)]
+pub(crate) struct Root {
+    pub(crate) keyring_id: KeyId,
+    pub(crate) keyring_key_id: KeyId,
+    pub(crate) epoch: u64,
+    pub(crate) issued_at: u64,
+    pub(crate) fresh_for: u32,
+    pub(crate) valid_for: u32,
+    pub(crate) bucket_bits: u8,
+    pub(crate) import_schemes: u8,
+    pub(crate) chunks: Vec<Hash>,
+    pub(crate) pages: Vec<Hash>,
+    pub(crate) secrets: Vec<SecretEntry>,
+}
+
+/// An authenticated root, and the tag that tells it from any other.
+pub(crate) struct Opened {
+    pub(crate) root: Root,
+    pub(crate) tag: [u64; 4],
+}
+
+/// Where in a root the body ends, if it is one by its first bytes.
+fn body_len(bytes: &[u8]) -> Result<usize, KeyringError> {
+    let mut reader = Reader(bytes);
+    if reader.array::<4>().is_none_or(|magic| magic != MAGIC) {
+        return Err(KeyringError::NotAKeyring);
+    }
+    let version = reader.u16().ok_or(KeyringError::Truncated)?;
+    if version != VERSION {
+        return Err(KeyringError::UnsupportedVersion { version });
+    }
+    let len = (|| {
+        reader.slice(42)?;
+        reader.u32()
+    })();
+    let len = len.ok_or(KeyringError::Truncated)? as usize;
+    if len < HEAD { Err(KeyringError::Invalid) } else { Ok(len) }
+}
+
+/// Checks the authenticator of a root with one of `keys`, then reads it. `pinned` is the keyring id that it must have.
+#[inline(never)]
+pub(crate) fn open<'k>(
+    bytes: &[u8],
+    keys: &'k [KeyringKey],
+    pinned: Option<KeyId>,
+) -> Result<(Opened, &'k KeyringKey), KeyringError> {
+    if bytes.len() > MAX_ROOT_LEN {
+        return Err(KeyringError::Oversized);
+    }
+    let (body, mut list) = bytes.split_at_checked(body_len(bytes)?).ok_or(KeyringError::Truncated)?;
+    let mut ids = Reader(body.get(8..24).unwrap_or_default());
+    let (Some(keyring_id), Some(key_id)) = (ids.u64(), ids.u64()) else {
+        return Err(KeyringError::Truncated);
+    };
+    let (keyring_id, key_id) = (KeyId::from_u64(keyring_id), KeyId::from_u64(key_id));
+
+    let tag = hmac_authenticator(&mut list, key_id).ok_or(KeyringError::Truncated)?;
+    if !list.is_empty() {
+        return Err(KeyringError::Oversized);
+    }
+    if let Some(expected) = pinned.filter(|&pinned| pinned != keyring_id) {
+        return Err(KeyringError::WrongKeyring { expected, found: keyring_id });
+    }
+    let key = keys.iter().find(|key| key.id() == key_id).ok_or(KeyringError::UnknownKeyringKey { key_id })?;
+    let expected = key.subkey(b"mac", keyring_id).tag(body);
+    let equal = tag.is_some_and(|tag| mac::tag_bytes(expected).ct_eq(&tag).to_bool());
+    if !equal {
+        return Err(KeyringError::WrongMac);
+    }
+    let root = read_body(body).ok_or(KeyringError::Invalid)?;
+    Ok((Opened { root, tag: expected }, key))
+}
+
+/// Reads the list of authenticators to its end; what algorithm 1 says under `key_id`. `None` if the list is cut off.
+fn hmac_authenticator(list: &mut &[u8], key_id: KeyId) -> Option<Option<[u8; 32]>> {
+    let mut reader = Reader(list);
+    let mut found = None;
+    for _ in 0..reader.u8().filter(|count| (1..=MAX_AUTHENTICATORS).contains(count))? {
+        let (algorithm, len, id) = (reader.u8()?, reader.u8()?, reader.u64()?);
+        let bytes = reader.slice(len.into())?;
+        if algorithm == HMAC_SHA256 && id == key_id.as_u64() && found.is_none() {
+            found = bytes.try_into().ok();
+        }
+    }
+    *list = reader.0;
+    Some(found)
+}
+
+fn read_body(body: &[u8]) -> Option<Root> {
+    let mut reader = Reader(body);
+    reader.slice(6)?;
+    let (1, bucket_bits @ 0..=MAX_BUCKET_BITS) = (reader.u8()?, reader.u8()?) else { return None };
+    let (keyring_id, keyring_key_id) = (KeyId::from_u64(reader.u64()?), KeyId::from_u64(reader.u64()?));
+    let (epoch, issued_at) = (reader.u64()?, reader.u64()?);
+    let (fresh_for, valid_for) = (reader.u32()?, reader.u32()?);
+    let (_, pages @ 0..=MAX_PAGES, secrets @ 0..=MAX_SECRETS) = (reader.u32()?, reader.u32()?, reader.u32()?)
+    else {
+        return None;
+    };
+    let import_schemes = reader.u8().filter(|schemes| schemes & !ALL_SCHEMES == 0)?;
+    if reader.array::<3>()? != &[0; 3] || epoch == 0 || fresh_for == 0 || fresh_for > valid_for {
+        return None;
+    }
+    let mut hashes = |count: usize| Some(reader.slice(count.checked_mul(32)?)?.as_chunks::<32>().0.to_vec());
+    let (chunks, pages) = (hashes(1 << bucket_bits)?, hashes(pages as usize)?);
+    let (entries, []) = reader.0.as_chunks::<SECRET>() else { return None };
+    if entries.len() != secrets as usize {
+        return None;
+    }
+    let secrets = entries.iter().map(SecretEntry::read).collect::<Option<Vec<_>>>()?;
+    let in_order = secrets.iter().zip(secrets.iter().skip(1)).all(|(entry, next)| {
+        // Integration secrets have no prefix, which sorts before any.
+        entry.prefix.is_none() || (entry.prefix, entry.version) < (next.prefix, next.version)
+    });
+    in_order.then_some(Root {
+        keyring_id,
+        keyring_key_id,
+        epoch,
+        issued_at,
+        fresh_for,
+        valid_for,
+        bucket_bits,
+        import_schemes,
+        chunks,
+        pages,
+        secrets,
+    })
+}
+
+const ALL_SCHEMES: u8 = ImportScheme::Sha256Whole.bit() | ImportScheme::Sha256AfterLastUnderscore.bit();
+
+impl Root {
+    /// The bytes of the root, authenticated under `key`.
+    pub(crate) fn write(&self, key: &KeyringKey) -> Vec<u8> {
+        let hashes = self.chunks.len().saturating_add(self.pages.len()).saturating_mul(32);
+        let len = self.secrets.len().saturating_mul(SECRET).saturating_add(hashes).saturating_add(HEAD);
+        let mut writer = Writer(Vec::with_capacity(len.saturating_add(64)));
+        writer.bytes(MAGIC).u16(VERSION).u8(1).u8(self.bucket_bits);
+        writer.u64(self.keyring_id.as_u64()).u64(self.keyring_key_id.as_u64());
+        writer.u64(self.epoch).u64(self.issued_at).u32(self.fresh_for).u32(self.valid_for);
+        writer.u32(len as u32).u32(self.pages.len() as u32).u32(self.secrets.len() as u32);
+        writer.u8(self.import_schemes).bytes(&[0; 3]);
+        for hash in self.chunks.iter().chain(&self.pages) {
+            writer.bytes(hash);
+        }
+        for secret in &self.secrets {
+            secret.write(&mut writer);
+        }
+        let tag = mac::tag_bytes(key.subkey(b"mac", self.keyring_id).tag(&writer.0));
+        writer.u8(1).u8(HMAC_SHA256).u8(32).u64(key.id().as_u64()).bytes(&tag);
+        writer.0
+    }
+
+    /// The hash of the chunk of a bucket.
+    #[inline]
+    pub(crate) fn chunk(&self, bucket: u32) -> Option<&Hash> {
+        self.chunks.get(bucket as usize)
+    }
+
+    /// The schemes of imported keys, in the order in which they are tried.
+    pub(crate) fn import_schemes(&self) -> impl Iterator<Item = ImportScheme> {
+        let schemes = self.import_schemes;
+        ImportScheme::ALL.into_iter().filter(move |scheme| schemes & scheme.bit() != 0)
+    }
+}
+
+fn kind_of(purpose: Purpose) -> KeyKind {
+    match purpose {
+        Purpose::Issuing => KeyKind::IssuingSecret,
+        Purpose::Integration => KeyKind::IntegrationSecret,
+    }
+}
+
+impl SecretEntry {
+    /// An entry that hides `secret`. Issuing secrets have a prefix and a policy, integration secrets neither.
+    pub(crate) fn hide(
+        masking: &Masking,
+        secret: &SharedSecret,
+        prefix: Option<KeyPrefix>,
+        policy: Option<u32>,
+        may_sign: bool,
+    ) -> Result<Self, BuildError> {
+        let (purpose, id) = (secret.purpose(), secret.id());
+        let (iv, masked) = masking.hide(kind_of(purpose).number(), id, secret.expose_bytes());
+        let entry = Self { id, purpose, version: secret.version(), may_sign, prefix, policy, iv, masked };
+        if entry.is_sound() { Ok(entry) } else { Err(BuildError::SharedSecret { secret_id: id }) }
+    }
+
+    fn is_sound(&self) -> bool {
+        let issuing = self.purpose == Purpose::Issuing;
+        self.prefix.is_some() == issuing && self.policy.is_some() == issuing && (issuing || !self.may_sign)
+    }
+
+    /// The secret behind the mask.
+    pub(crate) fn unmask(&self, mask_key: &MacKey) -> SharedSecret {
+        let mut secret =
+            mac::tag_bytes(mask(mask_key, kind_of(self.purpose).number(), self.id.as_u64(), self.iv));
+        for (slot, byte) in secret.iter_mut().zip(self.masked) {
+            *slot ^= byte;
+        }
+        let unmasked = SharedSecret::from_parts(self.purpose, self.id, self.version, secret);
+        secret.zeroize();
+        unmasked
+    }
+
+    fn read(bytes: &[u8; SECRET]) -> Option<Self> {
+        let mut reader = Reader(bytes);
+        let (id, iv, masked) = (KeyId::from_u64(reader.u64()?), *reader.array()?, *reader.array()?);
+        let policy = Some(reader.u32()?).filter(|&policy| policy != NO_POLICY);
+        let purpose = match KeyKind::from_number(reader.u8()?)? {
+            KeyKind::IssuingSecret => Purpose::Issuing,
+            KeyKind::IntegrationSecret => Purpose::Integration,
+            _ => return None,
+        };
+        let (version, flags, prefix_len) = (reader.u8()?, reader.u8()?, reader.u8()?);
+        let padded = reader.array::<32>()?;
+        let (prefix, padding) = padded.split_at_checked(prefix_len.into())?;
+        let prefix = match prefix {
+            [] => None,
+            prefix => Some(KeyPrefix::new(core::str::from_utf8(prefix).ok()?).ok()?),
+        };
+        let may_sign = flags & MAY_SIGN != 0;
+        let entry = Self { id, purpose, version, may_sign, prefix, policy, iv, masked };
+        let known = flags & !MAY_SIGN == 0 && padding.iter().all(|&byte| byte == 0) && reader.0 == [0; 8];
+        (known && entry.is_sound()).then_some(entry)
+    }
+
+    fn write(&self, writer: &mut Writer) {
+        let prefix = self.prefix.as_ref();
+        writer
+            .u64(self.id.as_u64())
+            .bytes(&self.iv)
+            .bytes(&self.masked)
+            .u32(self.policy.unwrap_or(NO_POLICY))
+            .u8(kind_of(self.purpose).number())
+            .u8(self.version)
+            .u8(if self.may_sign { MAY_SIGN } else { 0 })
+            .u8(prefix.map_or(0, |prefix| prefix.as_bytes().len() as u8))
+            .bytes(prefix.map_or(&[0; 32], |prefix| prefix.as_padded()))
+            .u64(0);
+    }
+}

@@ -1,0 +1,331 @@
+//! Verifying with a keyring: keys that can be revoked, and a verdict that says how old its knowledge is.
+
+use crate::{
+    authenticate,
+    claims::Claims,
+    context::{CLOCK_SKEW_SECONDS, RequestContext},
+    credential::{self, Credential},
+    decide::{self, Proven},
+    denial::DenialCode,
+    key_id::KeyId,
+    keyring::{
+        self, Freshness, FreshnessRequirement, Keyring, KeyringError, KeyringKey, NeededPart, PartKind,
+        Record, Source, Unknown,
+    },
+    mac::MacKey,
+    parse::{KeyKind, Parsed},
+    prefix::KeyPrefix,
+    resolve,
+    verdict::{Denied, Verdict, Verified},
+    verifier_value::Extractors,
+};
+use alloc::{sync::Arc, vec::Vec};
+
+/// What is known of the keyring that a verifier uses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct KeyringInfo {
+    /// The id of the keyring.
+    pub keyring_id: KeyId,
+    /// The id of the keyring key that it was made with.
+    pub keyring_key_id: KeyId,
+    /// Its epoch.
+    pub epoch: u64,
+    /// When it was issued, in Unix seconds.
+    pub issued_at: u64,
+    /// For how many seconds from then on verdicts say `fresh`.
+    pub fresh_for: u32,
+    /// For how many seconds from then on it is used at all.
+    pub valid_for: u32,
+}
+
+/// What became of a keyring that was given to a verifier.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Replacement {
+    /// It is in use.
+    Replaced,
+    /// It is the one that is in use already.
+    Unchanged,
+}
+
+#[derive(Clone)]
+pub(crate) struct KeyringVerifier {
+    keys: Vec<KeyringKey>,
+    pub(crate) keyring_id: Option<KeyId>,
+    pub(crate) required: FreshnessRequirement,
+    extractors: Extractors,
+    stand_in: MacKey,
+    keyring: Option<Arc<Keyring>>,
+}
+
+/// Why there is no verdict on a key of a keyring.
+struct Refusal {
+    code: DenialCode,
+    needed: Option<NeededPart>,
+}
+
+impl From<DenialCode> for Refusal {
+    fn from(code: DenialCode) -> Self {
+        Self { code, needed: None }
+    }
+}
+
+impl From<Unknown> for Refusal {
+    fn from(unknown: Unknown) -> Self {
+        match unknown {
+            Unknown::Needed(part) => Self { code: DenialCode::KeyringUnavailable, needed: Some(part) },
+            Unknown::Invalid => Self { code: DenialCode::KeyringInvalid, needed: None },
+        }
+    }
+}
+
+impl KeyringVerifier {
+    pub(crate) fn new(keys: Vec<KeyringKey>) -> Self {
+        Self {
+            keys,
+            keyring_id: None,
+            required: FreshnessRequirement::default(),
+            extractors: Extractors::new(),
+            stand_in: MacKey::stand_in(),
+            keyring: None,
+        }
+    }
+
+    pub(crate) fn info(&self) -> Option<KeyringInfo> {
+        self.keyring.as_ref().map(|keyring| KeyringInfo {
+            keyring_id: keyring.root.keyring_id,
+            keyring_key_id: keyring.root.keyring_key_id,
+            epoch: keyring.root.epoch,
+            issued_at: keyring.root.issued_at,
+            fresh_for: keyring.root.fresh_for,
+            valid_for: keyring.root.valid_for,
+        })
+    }
+
+    pub(crate) fn replace(
+        &mut self,
+        root: &[u8],
+        source: Source,
+        now: u64,
+    ) -> Result<Replacement, KeyringError> {
+        let present = self.keyring.as_deref();
+        let pinned = self.keyring_id.or(present.map(|keyring| keyring.root.keyring_id));
+        let keyring = Keyring::open(root, source, &self.keys, pinned)?;
+        let (epoch, issued_at) = (keyring.root.epoch, keyring.root.issued_at);
+        if issued_at > now.saturating_add(CLOCK_SKEW_SECONDS) {
+            return Err(KeyringError::IssuedInFuture { issued_at, now });
+        }
+        let least = present.map_or(0, |keyring| keyring.root.epoch).max(self.required.min_epoch);
+        if epoch < least {
+            return Err(KeyringError::OlderEpoch { least, offered: epoch });
+        }
+        if let Some(present) = present {
+            if keyring.is_same_as(present) {
+                return Ok(Replacement::Unchanged);
+            }
+            if epoch == present.root.epoch {
+                return Err(KeyringError::SameEpochOtherContent { epoch });
+            }
+            keyring.adopt(present);
+        }
+        self.keyring = Some(Arc::new(keyring));
+        Ok(Replacement::Replaced)
+    }
+
+    pub(crate) fn insert(&self, part: PartKind, index: u32, bytes: &[u8]) -> Result<(), KeyringError> {
+        self.keyring.as_ref().ok_or(KeyringError::NoKeyring)?.insert(part, index, bytes)
+    }
+
+    /// One copy of the whole path, compiled for speed, also for callers that are compiled for size.
+    #[inline(never)]
+    pub(crate) fn verify(&self, presented: &[u8], context: &RequestContext<'_>) -> Verdict<'_> {
+        let Some(keyring) = self.keyring.as_deref() else {
+            let credential = credential::read(presented);
+            let (code, key_id) = match &credential {
+                Ok(Credential::Native(parsed)) => (DenialCode::KeyringUnavailable, Some(parsed.id())),
+                Ok(Credential::Foreign(_)) => (DenialCode::KeyringUnavailable, None),
+                Err(code) => (*code, None),
+            };
+            return Verdict::denied(code, key_id);
+        };
+        let root = &keyring.root;
+        // A clock that is behind the keyring's cannot know better than the keyring.
+        let now = context.now.max(root.issued_at);
+        let age = now.saturating_sub(root.issued_at);
+        let freshness = if age < root.fresh_for.into() {
+            Freshness::Fresh { epoch: root.epoch, age }
+        } else {
+            Freshness::Stale { epoch: root.epoch, age }
+        };
+        let denied = |refusal: Refusal, key_id| {
+            let Refusal { code, needed } = refusal;
+            Verdict::Denied(Denied { code, key_id, freshness: Some(freshness), needed })
+        };
+        let credential = match credential::read(presented) {
+            Ok(credential) => credential,
+            Err(code) => return denied(code.into(), None),
+        };
+        let key_id = match &credential {
+            Credential::Native(parsed) => Some(parsed.id()),
+            Credential::Foreign(_) if root.import_schemes == 0 => {
+                return denied(DenialCode::Malformed.into(), None);
+            }
+            Credential::Foreign(_) => None,
+        };
+        if age >= root.valid_for.into() {
+            return denied(DenialCode::KeyringExpired.into(), key_id);
+        }
+        if !(self.required.allows(freshness) && context.freshness.allows(freshness)) {
+            return denied(DenialCode::KeyringStale.into(), key_id);
+        }
+        let request = Request { context, now, freshness };
+        let verdict = match &credential {
+            Credential::Native(parsed) => self.native(keyring, parsed, &request),
+            Credential::Foreign(text) => self.imported(keyring, text, &request),
+        };
+        match verdict {
+            Ok(verified) => Verdict::Verified(verified),
+            Err(refusal) => denied(refusal, key_id),
+        }
+    }
+
+    #[inline]
+    fn native<'k>(
+        &self,
+        keyring: &'k Keyring,
+        parsed: &Parsed<'_>,
+        request: &Request<'_>,
+    ) -> Result<Verified<'k>, Refusal> {
+        let (proven, policy_index) = match parsed.kind() {
+            KeyKind::Signed => self.signed(keyring, parsed)?,
+            KeyKind::AccessToken => self.access_token(keyring, parsed)?,
+            _ => self.opaque(keyring, parsed)?,
+        };
+        let prefix = parsed.prefix_bytes();
+        decide::with_keyring(&proven, Some(prefix), request.now, request.context)?;
+        Ok(verified(
+            parsed.id(),
+            parsed.kind(),
+            KeyPrefix::from_checked(prefix),
+            proven,
+            policy_index,
+            request,
+        ))
+    }
+
+    /// A random key: its record proves it.
+    #[inline]
+    fn opaque<'k>(&self, keyring: &'k Keyring, parsed: &Parsed<'_>) -> Result<(Proven<'k>, u32), Refusal> {
+        // The record is on its way from memory while the value is computed.
+        let records = keyring.records(parsed.kind().number(), parsed.id())?;
+        let extractor = match parsed.kind() {
+            KeyKind::OpaqueSigning => &self.extractors.sign,
+            _ => &self.extractors.bearer,
+        };
+        let value = extractor.tag(parsed.secret_characters());
+        let record = authenticate::value(value, records, &keyring.mask)?;
+        Ok((proven(keyring, record)?, record.policy))
+    }
+
+    /// A key that an issuing secret made: that proves it, and an override may say more of it.
+    #[inline]
+    fn signed<'k>(&self, keyring: &'k Keyring, parsed: &Parsed<'_>) -> Result<(Proven<'k>, u32), Refusal> {
+        let issuer = resolve::issuer(parsed, &keyring.issuing)?;
+        let mac = issuer.key.map(|issuer| issuer.key.signed_key_mac());
+        authenticate::signed_key(parsed, mac, &self.stand_in)?;
+        let issuer_policy = issuer.key.map_or(0, |issuer| issuer.policy);
+        let policy = keyring.policy(issuer_policy)?;
+        let claims = Some(issuer.claims);
+        // Only now, so that a key that nobody issued never makes anybody fetch a part.
+        let Some(record) = keyring.records(KeyKind::Signed.number(), parsed.id())?.first() else {
+            return Ok((Proven { record: None, claims, policy }, issuer_policy));
+        };
+        let selected = keyring.policy(record.policy)?;
+        if selected.tenant() != policy.tenant() {
+            return Err(DenialCode::KeyringInvalid.into());
+        }
+        Ok((Proven { record: Some(record), claims, policy: selected }, record.policy))
+    }
+
+    /// A token of an API client: bound to the client's live record.
+    #[inline]
+    fn access_token<'k>(
+        &self,
+        keyring: &'k Keyring,
+        parsed: &Parsed<'_>,
+    ) -> Result<(Proven<'k>, u32), Refusal> {
+        let issuer = resolve::issuer(parsed, &keyring.issuing)?;
+        let mut records = keyring.records(KeyKind::Opaque.number(), parsed.id())?;
+        if records.is_empty() {
+            records = keyring.records(KeyKind::OpaqueSigning.number(), parsed.id())?;
+        }
+        let mac = issuer.key.map(|issuer| issuer.key.access_token_mac());
+        let record = authenticate::access_token(parsed, records, mac, &self.stand_in)?;
+        let proven = proven(keyring, record)?;
+        Ok((Proven { claims: Some(issuer.claims), ..proven }, record.policy))
+    }
+
+    /// A key that was made elsewhere: known by its digest.
+    #[inline(never)]
+    fn imported<'k>(
+        &self,
+        keyring: &'k Keyring,
+        text: &[u8],
+        request: &Request<'_>,
+    ) -> Result<Verified<'k>, Refusal> {
+        let mut refusal = Refusal::from(DenialCode::UnknownKey);
+        for scheme in keyring.root.import_schemes() {
+            let Some(digest) = scheme.digest(text) else { continue };
+            let id = keyring::imported_record_id(&keyring.import, &digest);
+            let records = keyring.records(KeyKind::Imported.number(), id)?;
+            let value = self.extractors.import.tag(digest.as_bytes());
+            match authenticate::value(value, records, &keyring.mask) {
+                Ok(record) => {
+                    let proven = proven(keyring, record)?;
+                    // Without a public id and a prefix there is nothing to call it by.
+                    let prefix = KeyPrefix::new(proven.policy.prefix()).ok();
+                    let (key_id, prefix) =
+                        proven.policy.key_id().zip(prefix).ok_or(DenialCode::KeyringInvalid)?;
+                    decide::with_keyring(&proven, None, request.now, request.context)?;
+                    return Ok(verified(key_id, KeyKind::Imported, prefix, proven, record.policy, request));
+                }
+                Err(code) => refusal = code.into(),
+            }
+        }
+        Err(refusal)
+    }
+}
+
+/// One request, at a time that is not before the keyring's issue.
+struct Request<'r> {
+    context: &'r RequestContext<'r>,
+    now: u64,
+    freshness: Freshness,
+}
+
+#[inline]
+fn proven<'k>(keyring: &'k Keyring, record: &'k Record) -> Result<Proven<'k>, Refusal> {
+    Ok(Proven { record: Some(record), claims: None, policy: keyring.policy(record.policy)? })
+}
+
+#[inline]
+fn verified<'k>(
+    key_id: KeyId,
+    kind: KeyKind,
+    prefix: KeyPrefix,
+    proven: Proven<'k>,
+    policy_index: u32,
+    request: &Request<'_>,
+) -> Verified<'k> {
+    Verified {
+        key_id,
+        kind,
+        prefix,
+        read_only: proven.read_only(),
+        issued_at: proven.claims.map(Claims::issued_at),
+        expires_at: proven.expires_at(),
+        policy: Some(proven.policy),
+        freshness: request.freshness,
+        policy_index,
+    }
+}
