@@ -1,12 +1,15 @@
 //! Measures verification natively and through wasmtime beside its peers, and prints one JSON line a result.
 //!
-//! All cases take turns in short rounds, so that what disturbs the machine disturbs all of them; the figure of a case
-//! is the median over its rounds.
+//! All cases take turns in short rounds, so that what disturbs the machine disturbs all of them; each round starts with
+//! calls that are not measured, so that it finds its own data in the caches and not the others'. The figure of a case is
+//! the median over its rounds.
 
-use anyhow::{Context, Result};
+mod rings;
+
+use anyhow::{Context, Result, ensure};
 use claviger_core::{
-    IssuingKey, KeyPrefix, Purpose, RequestContext, SecretText, SharedSecret, SignedKeyTerms,
-    Verifier as NativeVerifier,
+    IssuingKey, KeyPrefix, OpaqueUse, Purpose, RequestContext, SecretText, SharedSecret, SignedKeyTerms,
+    Verifier as NativeVerifier, generate_opaque_key,
 };
 use claviger_host::{
     CALL_TICKS, EMBEDDED_MODULE, HostError, Module, PoolOptions, Secrets, Verifier as HostedVerifier,
@@ -14,29 +17,36 @@ use claviger_host::{
     wasmtime::{self, Linker, Store},
 };
 use hmac::{Hmac, KeyInit, Mac};
+use rings::{NOW, Ring};
 use std::{
     hint::black_box,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 const ROUNDS: usize = 61;
 const ROUND: Duration = Duration::from_millis(4);
-const NOW: u64 = 1_790_000_000;
 /// As many different keys take turns, so that branch prediction learns none by heart.
 const KEYS: u64 = 256;
 
 struct Case<'c> {
-    name: &'static str,
+    name: String,
     run: Box<dyn FnMut() + 'c>,
     nanoseconds: Vec<f64>,
 }
 
-fn case<'c>(name: &'static str, run: impl FnMut() + 'c) -> Case<'c> {
-    Case { name, run: Box::new(run), nanoseconds: Vec::new() }
+fn case<'c>(name: impl Into<String>, run: impl FnMut() + 'c) -> Case<'c> {
+    Case { name: name.into(), run: Box::new(run), nanoseconds: Vec::new() }
 }
 
 impl Case<'_> {
     fn round(&mut self) {
+        let started = Instant::now();
+        while started.elapsed() < ROUND {
+            for _ in 0..8 {
+                (self.run)();
+            }
+        }
         let (started, mut calls) = (Instant::now(), 0u32);
         let mut elapsed = Duration::ZERO;
         while elapsed < ROUND {
@@ -53,6 +63,38 @@ impl Case<'_> {
         self.nanoseconds.sort_by(f64::total_cmp);
         self.nanoseconds.get(self.nanoseconds.len() / 2).copied().unwrap_or(f64::NAN)
     }
+}
+
+/// A bundle that several verifiers share.
+struct Shared(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// A native verifier with every part of its keyring touched.
+fn keyring_verifier(ring: &Ring) -> Result<NativeVerifier> {
+    let mut verifier = NativeVerifier::with_keyring_keys([ring.key()])?;
+    verifier.replace_keyring(ring.bundle.clone(), NOW)?;
+    let context = RequestContext::at(NOW);
+    ensure!(
+        ring.texts().all(|key| verifier.verify_key(key, &context).is_verified()),
+        "a good key was denied"
+    );
+    Ok(verifier)
+}
+
+/// Keys that nobody issued.
+fn unknown_keys(ring: &Ring) -> Result<Vec<Vec<u8>>> {
+    let prefix = KeyPrefix::new("acme_live")?;
+    let entropy = |index: usize| {
+        std::array::from_fn(|byte| (index.wrapping_mul(0x9e37_79b1) >> (byte % 4 * 8)) as u8 ^ byte as u8)
+    };
+    let keys = (0..ring.keys.min(100_000))
+        .map(|index| generate_opaque_key(&prefix, OpaqueUse::Bearer, &entropy(index)).1);
+    Ok(keys.map(|key| key.expose().as_bytes().to_vec()).collect())
 }
 
 fn main() -> Result<()> {
@@ -89,7 +131,24 @@ fn main() -> Result<()> {
     let mut turns = keys.iter().cycle();
     let mut next_parsed = || turns.next().map_or("", |key| key.expose());
 
-    let mut cases = [
+    eprintln!("building keyrings of ten thousand, a million and ten million keys");
+    let small = Ring::new(10_000, 10, true)?;
+    let large = Ring::new(1_000_000, 10, true)?;
+    let diverse = Ring::new(1_000_000, 1_000_000, true)?;
+    let huge = Ring::new(10_000_000, 10, false)?;
+    let huge_diverse = Ring::new(10_000_000, 10_000_000, false)?;
+    let in_small = keyring_verifier(&small)?;
+    let in_large = keyring_verifier(&large)?;
+    let in_diverse = keyring_verifier(&diverse)?;
+    let mut small_keys = small.texts().cycle();
+    let mut hot_keys = large.texts().take(1000).cycle();
+    let mut large_keys = large.texts().cycle();
+    let mut diverse_keys = diverse.texts().cycle();
+    let mut unknown = unknown_keys(&large)?.into_iter().cycle();
+    let rings = [&large, &diverse, &huge, &huge_diverse].map(|ring| Arc::new(ring.bundle.clone()));
+    let revocations = [large.revocation(4321)?, diverse.revocation(4321)?];
+
+    let mut cases = vec![
         case("ring hmac::verify, 100 B", || {
             assert!(ring::hmac::verify(&ring_key, black_box(&message), ring_tag.as_ref()).is_ok());
         }),
@@ -121,7 +180,53 @@ fn main() -> Result<()> {
             let loaded = unsafe { Module::from_precompiled(&engine, &cwasm) };
             assert!(black_box(loaded).is_ok());
         }),
+        case("native, keyring: 10 thousand keys", || {
+            assert!(
+                in_small.verify_key(black_box(small_keys.next().unwrap_or_default()), &context).is_verified()
+            );
+        }),
+        case("native, keyring: a hot thousand of a million", || {
+            assert!(
+                in_large.verify_key(black_box(hot_keys.next().unwrap_or_default()), &context).is_verified()
+            );
+        }),
+        case("native, keyring: random over a million, 10 policies", || {
+            assert!(
+                in_large.verify_key(black_box(large_keys.next().unwrap_or_default()), &context).is_verified()
+            );
+        }),
+        case("native, keyring: random over a million, one policy each", || {
+            assert!(
+                in_diverse
+                    .verify_key(black_box(diverse_keys.next().unwrap_or_default()), &context)
+                    .is_verified()
+            );
+        }),
+        case("native, keyring: unknown among a million", || {
+            assert!(
+                !in_large.verify_key(black_box(unknown.next().unwrap_or_default()), &context).is_verified()
+            );
+        }),
     ];
+    let names = [
+        "a million keys, 10 policies",
+        "a million keys, one policy each",
+        "ten million keys, 10 policies",
+        "ten million keys, one policy each",
+    ];
+    for (name, bundle) in names.into_iter().zip(&rings) {
+        let empty = NativeVerifier::with_keyring_keys([large.key()])?;
+        cases.push(case(format!("native, open bundle: {name}"), move || {
+            let mut fresh = empty.clone();
+            assert!(fresh.replace_keyring(Shared(Arc::clone(bundle)), NOW).is_ok());
+        }));
+    }
+    for (name, (ring, revocation)) in names.into_iter().zip([&large, &diverse].into_iter().zip(&revocations))
+    {
+        cases.push(case(format!("native, build a revocation: {name}"), move || {
+            assert!(black_box(revocation.build(ring)).is_ok());
+        }));
+    }
     for _ in 0..ROUNDS {
         for case in &mut cases {
             case.round();

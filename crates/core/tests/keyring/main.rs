@@ -1,0 +1,14 @@
+//! Keyrings as their users see them: built, opened, replaced, damaged, and asked about keys.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking, and their helpers do too"
+)]
+
+mod building;
+mod damage;
+mod model;
+mod replacing;
+mod verdicts;
+mod world;
