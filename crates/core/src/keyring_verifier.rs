@@ -329,3 +329,86 @@ fn verified<'k>(
         policy_index,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        IssuingKey, KeyRecord, KeyringBuilder, KeyringSecret, KeyringTerms, OpaqueUse, Policy, PolicyTerms,
+        Purpose, SharedSecret, SignedKeyTerms, Verifier, VerifierValue, generate_opaque_key,
+        mac::tests::compressions, parse,
+    };
+    use std::{string::String, vec::Vec};
+
+    fn opaque(number: u64, usage: OpaqueUse) -> (KeyId, String) {
+        let mut entropy = [number as u8; 40];
+        entropy[..8].copy_from_slice(&number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+        let (id, text) = generate_opaque_key(&KeyPrefix::new("acme_live").unwrap(), usage, &entropy);
+        (id, text.expose().into())
+    }
+
+    /// A keyring of opaque keys, and an issuing secret.
+    fn ring(keys: u64, secret: &SharedSecret) -> Verifier {
+        let prefix = KeyPrefix::new("acme_live").unwrap();
+        let key = KeyringKey::generate(&[1; 40]);
+        let mut builder = KeyringBuilder::new(&key, KeyringTerms::new(KeyId::from_u64(1)), keys as usize);
+        let records: Vec<KeyRecord> = (0..keys)
+            .map(|number| {
+                let (id, text) = opaque(number, OpaqueUse::Bearer);
+                let value = VerifierValue::of_key(&parse(&text).unwrap()).unwrap();
+                KeyRecord::new(id, KeyKind::Opaque, value, 0)
+            })
+            .collect();
+        let mut parts = Vec::new();
+        for bucket in 0..builder.buckets() {
+            let records: Vec<KeyRecord> =
+                records.iter().filter(|record| builder.bucket_of(record.id) == bucket).cloned().collect();
+            parts.extend(builder.set_bucket(bucket, &records).unwrap());
+        }
+        let policy = Policy::new(&PolicyTerms::new(prefix, "tenant", "owner")).unwrap();
+        parts.push(builder.set_page(0, &[Some(policy)]).unwrap());
+        builder.set_shared_secrets(&[KeyringSecret::issuing(secret, prefix, 0)]).unwrap();
+        let root = builder.finish(1, 1_790_000_000).unwrap();
+        let part = |hash: &[u8; 32]| parts.iter().find(|part| part.hash == *hash).map(|part| &part.bytes[..]);
+        let mut verifier = Verifier::with_keyring_keys([key]).unwrap();
+        verifier.replace_keyring(builder.bundle(&root, part).unwrap(), 1_790_000_000).unwrap();
+        verifier
+    }
+
+    /// What is counted is exact, and the same on every machine: two compressions for the value and two for the mask,
+    /// or two for the secret of a signed key.
+    #[test]
+    fn an_unknown_key_costs_the_compressions_of_a_known_one_however_many_there_are() {
+        let secret = SharedSecret::generate(Purpose::Issuing, 1, &[2; 40]);
+        let issuer =
+            |secret: &SharedSecret| IssuingKey::new(KeyPrefix::new("acme_live").unwrap(), secret).unwrap();
+        let signed = |version| {
+            let secret = SharedSecret::generate(Purpose::Issuing, version, &[2; 40]);
+            let terms = SignedKeyTerms::expiring(1_790_000_000, 60);
+            let key = issuer(&secret).generate(&[9; 8], terms).unwrap();
+            let token =
+                issuer(&secret).generate_access_token(opaque(1, OpaqueUse::Bearer).0, [7; 8], terms).unwrap();
+            (String::from(key.expose()), String::from(token.expose()))
+        };
+        for keys in [10, 5000] {
+            let verifier = ring(keys, &secret);
+            let cost = |text: &str| {
+                // Warm: every part that it touches was touched before.
+                let _ = verifier.verify_key(text, &RequestContext::at(1_790_000_000));
+                let (cost, verdict) =
+                    compressions(|| verifier.verify_key(text, &RequestContext::at(1_790_000_000)).denial());
+                (verdict, cost)
+            };
+            let known = opaque(3, OpaqueUse::Bearer).1;
+            assert_eq!(cost(&known), (None, 4), "{keys} keys");
+            for number in keys..keys + 50 {
+                assert_eq!(cost(&opaque(number, OpaqueUse::Bearer).1), (Some(DenialCode::UnknownKey), 4));
+            }
+            assert_eq!(cost(&opaque(3, OpaqueUse::BearerAndSigning).1), (Some(DenialCode::UnknownKey), 4));
+            assert_eq!(cost(&signed(1).0), (None, 2));
+            assert_eq!(cost(&signed(2).0), (Some(DenialCode::UnknownKey), 2));
+            assert_eq!(cost(&signed(1).1), (Some(DenialCode::BadSecret), 2));
+            assert_eq!(cost(&signed(2).1), (Some(DenialCode::UnknownKey), 2));
+        }
+    }
+}

@@ -5,7 +5,7 @@
 //! `hmac` crate derives keys, and is the oracle that tests compare [`MacKey`] with.
 
 use hmac::{Hmac, KeyInit, Mac};
-use sha2::{Sha256, block_api::compress256};
+use sha2::{Sha256, block_api};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 const BLOCK: usize = 64;
@@ -14,6 +14,13 @@ const LAST: usize = BLOCK - 9;
 /// FIPS 180-4, section 5.3.3.
 const INITIAL: [u32; 8] =
     [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
+
+#[inline(always)]
+fn compress(state: &mut [u32; 8], blocks: &[[u8; BLOCK]]) {
+    #[cfg(test)]
+    tests::COMPRESSIONS.set(tests::COMPRESSIONS.get() + blocks.len());
+    block_api::compress256(state, blocks);
+}
 
 /// A key for HMAC-SHA256, with both paddings already hashed.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
@@ -31,7 +38,7 @@ impl MacKey {
                 *slot ^= byte;
             }
             let mut state = INITIAL;
-            compress256(&mut state, &[block]);
+            compress(&mut state, &[block]);
             block.zeroize();
             state
         };
@@ -60,7 +67,7 @@ impl MacKey {
         let mut state = self.inner;
         let (blocks, rest) = message.as_chunks::<BLOCK>();
         if !blocks.is_empty() {
-            compress256(&mut state, blocks);
+            compress(&mut state, blocks);
         }
         // What is left, eight bytes at a time, and the end mark behind it.
         let mut last = [0; BLOCK];
@@ -76,7 +83,7 @@ impl MacKey {
             }
         }
         if rest.len() > LAST {
-            compress256(&mut state, &[last]);
+            compress(&mut state, &[last]);
             last = [0; BLOCK];
         }
         finish(&mut state, last, message.len());
@@ -106,7 +113,7 @@ fn finish(state: &mut [u32; 8], mut block: [u8; BLOCK], message: usize) {
     if let Some(slot) = block.last_chunk_mut() {
         *slot = bits.to_be_bytes();
     }
-    compress256(state, &[block]);
+    compress(state, &[block]);
 }
 
 impl core::fmt::Debug for MacKey {
@@ -146,10 +153,22 @@ pub(crate) fn derive(salt: &[u8], secret: &[u8], info: [&[u8]; 3]) -> [u8; 32] {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::vec::Vec;
+    use std::{cell::Cell, vec::Vec};
+
+    std::thread_local! {
+        /// The compressions that this thread has made through [`MacKey`].
+        pub(super) static COMPRESSIONS: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// The compressions of some work.
+    pub(crate) fn compressions<T>(work: impl FnOnce() -> T) -> (usize, T) {
+        let before = COMPRESSIONS.get();
+        let result = work();
+        (COMPRESSIONS.get() - before, result)
+    }
 
     fn fast(key: &[u8; 32], message: &[u8]) -> [u8; 32] {
         tag_bytes(MacKey::new(key).tag(message))

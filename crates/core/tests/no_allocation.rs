@@ -2,8 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
 
 use claviger_core::{
-    IssuingKey, OpaqueUse, Purpose, RequestContext, SharedSecret, SignedKeyTerms, VERDICT_RECORD_LEN,
-    Verdict, Verifier, generate_opaque_key, parse,
+    ImportScheme, IssuingKey, KeyId, KeyKind, KeyRecord, KeyringBuilder, KeyringKey, KeyringSecret,
+    KeyringTerms, OpaqueUse, Policy, PolicyTerms, Purpose, RequestContext, SharedSecret, SignedKeyTerms,
+    VERDICT_RECORD_LEN, Verdict, Verifier, VerifierValue, generate_opaque_key, parse,
 };
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -86,6 +87,65 @@ fn verifying_allocates_nothing_whatever_is_presented() {
         }
     }
     assert_eq!(verified, 1);
+}
+
+/// Once the parts of the keyring have been touched.
+#[test]
+fn verifying_with_a_keyring_allocates_nothing_whatever_is_presented() {
+    let prefix = "acme_live".parse().unwrap();
+    let key = KeyringKey::generate(&[1; 40]);
+    let ring = KeyId::from_u64(1);
+    let (id, opaque) = generate_opaque_key(&prefix, OpaqueUse::BearerAndSigning, &[1; 40]);
+    let value = VerifierValue::of_key(&parse(opaque.expose()).unwrap()).unwrap();
+    let secret = SharedSecret::generate(Purpose::Issuing, 7, &[7; 40]);
+    let (terms, issuer) = (SignedKeyTerms::expiring(NOW, 60), issuer(7));
+    let iv = key.record_iv(ring, KeyKind::OpaqueSigning, id, &value);
+    let digest = ImportScheme::Sha256Whole.digest(b"sk_123").unwrap();
+    let imported = key.imported_record_id(ring, &digest);
+
+    let mut builder = KeyringBuilder::new(&key, KeyringTerms::new(ring), 1);
+    let records = [
+        KeyRecord::new(id, KeyKind::OpaqueSigning, value, 0),
+        KeyRecord::new(imported, KeyKind::Imported, VerifierValue::of_import(&digest), 0),
+    ];
+    let chunk = builder.set_bucket(0, &records).unwrap().unwrap();
+    let mut policy = PolicyTerms::new(prefix, "tenant", "owner");
+    let networks = ["192.0.2.0/24".parse().unwrap()];
+    (policy.permissions, policy.networks) = (&["flights:*"], &networks);
+    policy.key_id = Some(KeyId::from_u64(9));
+    let page = builder.set_page(0, &[Some(Policy::new(&policy).unwrap())]).unwrap();
+    builder.set_shared_secrets(&[KeyringSecret::issuing(&secret, prefix, 0)]).unwrap();
+    builder.set_import_schemes(&ImportScheme::ALL);
+    let root = builder.finish(1, NOW).unwrap();
+    let parts = [chunk, page];
+    let part = |hash: &[u8; 32]| parts.iter().find(|part| part.hash == *hash).map(|part| &part.bytes[..]);
+    let mut verifier = Verifier::with_keyring_keys([key]).unwrap();
+    verifier.replace_keyring(builder.bundle(&root, part).unwrap(), NOW).unwrap();
+
+    let presented = [
+        opaque.expose().to_owned(),
+        issuer.generate(&[1; 8], terms).unwrap().expose().to_owned(),
+        issuer.generate_access_token(id, iv, terms).unwrap().expose().to_owned(),
+        "sk_123".to_owned(),
+        opaque.expose().replace("_h", "_k"),
+        "sk_124".to_owned(),
+        String::new(),
+    ];
+    let context = RequestContext::at(NOW).tenant("tenant").permissions(&["flights:view"]);
+    let context = context.address("192.0.2.1".parse().unwrap());
+    for key in &presented {
+        let _ = verifier.verify_key(key, &context);
+    }
+    let mut verified = 0;
+    for key in &presented {
+        for context in [context, RequestContext::at(NOW), RequestContext::at(NOW + 90_000)] {
+            let (count, verdict) = allocations(|| verifier.verify_key(key, &context));
+            assert_eq!(count, 0, "{verdict:?}");
+            verified += usize::from(verdict.is_verified());
+            assert_eq!(allocations(|| verdict.write_record(&mut [0; VERDICT_RECORD_LEN])).0, 0);
+        }
+    }
+    assert_eq!(verified, 4);
 }
 
 #[test]

@@ -355,3 +355,82 @@ pub(crate) fn write(
     }
     Ok(chunk.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyring::KeyringKey;
+    use proptest::prelude::*;
+
+    fn written(ids: &[u64], bucket_bits: u8) -> Vec<u8> {
+        let masking = Masking::new(&KeyringKey::generate(&[1; 40]), KeyId::from_u64(1));
+        let record = |&id: &u64| {
+            KeyRecord::new(KeyId::from_u64(id), KeyKind::Opaque, VerifierValue::from_bytes([id as u8; 32]), 0)
+        };
+        let mut records: Vec<KeyRecord> = ids.iter().map(record).collect();
+        records.push(KeyRecord::signed_override(KeyId::from_u64(ids[0]), 1));
+        write(bucket_of(ids[0], bucket_bits), bucket_bits, &records, &masking).unwrap()
+    }
+
+    /// Whatever a publisher wrote: every record of a chunk that is taken is found where it is looked for.
+    fn is_none_or_sound(bytes: &[u8], bucket_bits: u8, bucket: u32) {
+        let Some(chunk) = Chunk::read(bytes, bucket, bucket_bits) else { return };
+        for record in chunk.records.iter() {
+            let found = chunk.find(record.kind, record.id);
+            assert!(found.iter().any(|found| found.iv == record.iv && found.masked == record.masked));
+            assert!(
+                found.len() <= 2
+                    && found.iter().all(|found| (found.id, found.kind) == (record.id, record.kind))
+            );
+        }
+    }
+
+    #[test]
+    fn every_bit_and_length_of_a_chunk() {
+        let good = written(&[1, 2, 3, 1 << 60, 5 << 59, u64::MAX >> 1], 1);
+        assert!(Chunk::read(&good, 0, 1).is_some());
+        assert!(Chunk::read(&good, 1, 1).is_none());
+        let mut taken = 0;
+        for bit in 0..good.len() * 8 {
+            let mut bytes = good.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            is_none_or_sound(&bytes, 1, 0);
+            taken += usize::from(Chunk::read(&bytes, 0, 1).is_some());
+        }
+        // Values, times, policies and flags may be anything as far as the form goes; the form may not.
+        assert!(taken > 2000 && taken < 3500, "{taken} of {}", good.len() * 8);
+        for length in 0..good.len() {
+            assert!(Chunk::read(&good[..length], 0, 1).is_none());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_id_is_found_and_no_other(
+            mut ids in proptest::collection::btree_set(any::<u64>(), 1..300), bits in 0_u8..=16, other: u64,
+        ) {
+            // All of one bucket.
+            let bucket = bucket_of(*ids.first().unwrap(), bits);
+            ids.retain(|&id| bucket_of(id, bits) == bucket);
+            let ids: Vec<u64> = ids.into_iter().collect();
+            let bytes = written(&ids, bits);
+            prop_assert!(bytes.len() <= ids.len() * 68 + 320);
+            let chunk = Chunk::read(&bytes, bucket, bits).unwrap();
+            for &id in &ids {
+                prop_assert_eq!(chunk.find(1, id).len(), 1);
+                prop_assert!(chunk.find(2, id).is_empty());
+                prop_assert_eq!(chunk.find(3, id).len(), usize::from(id == ids[0]));
+            }
+            prop_assert_eq!(chunk.find(1, other).len(), usize::from(ids.contains(&other)));
+        }
+
+        #[test]
+        fn changed_bytes(place in 0_usize..600, bytes: [u8; 4]) {
+            let mut chunk = written(&[7, 8, 9, 1 << 63], 0);
+            for (slot, byte) in chunk.iter_mut().skip(place).zip(bytes) {
+                *slot = byte;
+            }
+            is_none_or_sound(&chunk, 0, 0);
+        }
+    }
+}

@@ -102,3 +102,47 @@ pub(crate) fn write(page: u32, policies: &[Option<Policy<'_>>]) -> Result<alloc:
     }
     Ok(writer.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyring::PolicyTerms;
+
+    #[test]
+    fn every_bit_and_length_of_a_page() {
+        let policy = |owner| {
+            let mut terms = PolicyTerms::new("acme_live".parse().unwrap(), "tenant", owner);
+            terms.permissions = &["flights:*"];
+            Policy::new(&terms).unwrap()
+        };
+        let good = write(3, &[Some(policy("a")), None, Some(policy("bc"))]).unwrap();
+        let owners = |page: &Page| {
+            [0, 1, 2, 3, 255].map(|index| page.policy(index).map(|policy| policy.owner().len()))
+        };
+        assert_eq!(
+            Page::read(&good, 3).map(|page| owners(&page)),
+            Some([Some(1), None, Some(2), None, None])
+        );
+        assert!(Page::read(&good, 4).is_none());
+        assert_eq!(len(&good), Some(3));
+        for bit in 0..good.len() * 8 {
+            let mut bytes = good.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            // What is taken can be read: each index is a policy with an owner, or none.
+            if let Some(page) = Page::read(&bytes, 3) {
+                assert!(owners(&page).iter().all(|owner| *owner != Some(0)));
+                assert!(bit / 8 >= HEAD, "the head has no bit to spare");
+            }
+        }
+        for length in 0..good.len() {
+            assert!(Page::read(&good[..length], 3).is_none());
+        }
+    }
+
+    #[test]
+    fn what_is_no_page() {
+        assert_eq!(write(1, &[]), Err(BuildError::PageLength { page: 1, policies: 0 }));
+        assert_eq!(write(1, &[const { None }; 257]), Err(BuildError::PageLength { page: 1, policies: 257 }));
+        assert!(write(1, &[const { None }; 256]).is_ok());
+    }
+}

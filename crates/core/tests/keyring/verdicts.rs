@@ -152,7 +152,7 @@ fn without_import_schemes_text_of_other_systems_is_malformed() {
     let (_, key) = plain();
     let (typo, _) = key.split_at(key.len() - 1);
     assert_eq!(denial(&format!("{typo}!")), Some(DenialCode::Malformed));
-    assert_eq!(denial(&world.keyring_key.to_text().expose().to_owned()), Some(DenialCode::Malformed));
+    assert_eq!(denial(world.keyring_key.to_text().expose()), Some(DenialCode::Malformed));
 }
 
 #[test]
