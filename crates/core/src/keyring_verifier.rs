@@ -39,6 +39,43 @@ pub struct KeyringInfo {
     pub valid_for: u32,
 }
 
+/// Bytes of a [`KeyringInfo`] at the border of a WebAssembly instance.
+pub const KEYRING_INFO_LEN: usize = 40;
+
+impl KeyringInfo {
+    /// The form in which it crosses the border of a WebAssembly instance: keyring id, keyring key id, epoch and
+    /// issued-at as u64, then `fresh_for` and `valid_for` as u32, all little-endian.
+    #[must_use]
+    pub fn to_bytes(&self) -> [u8; KEYRING_INFO_LEN] {
+        let lifetime = u64::from(self.valid_for) << 32 | u64::from(self.fresh_for);
+        let (id, key_id) = (self.keyring_id.as_u64(), self.keyring_key_id.as_u64());
+        let mut bytes = [0; KEYRING_INFO_LEN];
+        let (words, _) = bytes.as_chunks_mut::<8>();
+        for (slot, number) in words.iter_mut().zip([id, key_id, self.epoch, self.issued_at, lifetime]) {
+            *slot = number.to_le_bytes();
+        }
+        bytes
+    }
+
+    /// Reads what [`to_bytes`](Self::to_bytes) wrote.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8; KEYRING_INFO_LEN]) -> Self {
+        let mut numbers = [0; KEYRING_INFO_LEN / 8];
+        for (slot, word) in numbers.iter_mut().zip(bytes.as_chunks::<8>().0) {
+            *slot = u64::from_le_bytes(*word);
+        }
+        let [id, key_id, epoch, issued_at, lifetime] = numbers;
+        Self {
+            keyring_id: KeyId::from_u64(id),
+            keyring_key_id: KeyId::from_u64(key_id),
+            epoch,
+            issued_at,
+            fresh_for: lifetime as u32,
+            valid_for: (lifetime >> 32) as u32,
+        }
+    }
+}
+
 /// What became of a keyring that was given to a verifier.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Replacement {

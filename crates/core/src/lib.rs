@@ -82,7 +82,7 @@ pub use keyring::{
     MAX_POLICY_LEN, MAX_ROOT_LEN, NeededPart, POLICIES_PER_PAGE, PartKind, Policy, PolicyError, PolicyTerms,
     bundle_head_len,
 };
-pub use keyring_verifier::{KeyringInfo, Replacement};
+pub use keyring_verifier::{KEYRING_INFO_LEN, KeyringInfo, Replacement};
 pub use network::{Network, NetworkError};
 pub use opaque::{OpaqueUse, generate_opaque_key};
 pub use parse::{KeyKind, MAX_KEY_LEN, MIN_KEY_LEN, ParseError, Parsed, Part, Problem, parse};

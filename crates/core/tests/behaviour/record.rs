@@ -2,8 +2,8 @@
 
 use crate::fixtures::{entropy, prefixes, terms};
 use claviger_core::{
-    DenialCode, IssuingKey, KeyId, Purpose, RequestContext, SharedSecret, VERDICT_RECORD_LEN, Verdict,
-    Verifier,
+    DenialCode, IssuingKey, KEYRING_INFO_LEN, KeyId, KeyringInfo, Purpose, RequestContext, SharedSecret,
+    VERDICT_RECORD_LEN, Verdict, Verifier,
 };
 use proptest::{prelude::*, sample::select};
 
@@ -35,6 +35,17 @@ fn written(verdict: &Verdict<'_>) -> [u8; VERDICT_RECORD_LEN] {
     let mut record = [0xa5; VERDICT_RECORD_LEN];
     verdict.write_record(&mut record);
     record
+}
+
+#[test]
+fn what_is_known_of_a_keyring_stands_in_the_order_of_its_description() {
+    let bytes: [u8; KEYRING_INFO_LEN] = std::array::from_fn(|place| place as u8);
+    let number = |place: usize| u64::from_le_bytes(bytes[place..][..8].try_into().unwrap());
+    let info = KeyringInfo::from_bytes(&bytes);
+    assert_eq!((info.keyring_id.as_u64(), info.keyring_key_id.as_u64()), (number(0), number(8)));
+    assert_eq!((info.epoch, info.issued_at), (number(16), number(24)));
+    assert_eq!((info.fresh_for, info.valid_for), (number(32) as u32, (number(32) >> 32) as u32));
+    assert_eq!(info.to_bytes(), bytes);
 }
 
 proptest! {
