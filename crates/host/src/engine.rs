@@ -9,8 +9,12 @@ pub const TICK: Duration = Duration::from_millis(50);
 /// How many epochs a call may see begin before it is interrupted. A verification takes less than a thousandth of one.
 pub const CALL_TICKS: u64 = 2;
 
-/// The most memory that an instance may have, in bytes.
-pub(crate) const MEMORY_LIMIT: usize = 16 << 20;
+/// How many epochs the call may see begin in which an instance takes a keyring or a part of one: those have megabytes.
+pub(crate) const LOAD_TICKS: u64 = 20;
+
+/// The most memory that an instance may have, in bytes: several times that of a keyring of a million keys. It is there
+/// when it is used, and not before.
+pub(crate) const MEMORY_LIMIT: usize = 512 << 20;
 /// The bytes of a used instance that are cleared for the next one and not given back to the system: more than a new
 /// one has.
 const RESIDENT: usize = 256 << 10;

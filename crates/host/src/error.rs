@@ -1,9 +1,9 @@
 //! What can go wrong between the host and its module. What a key is worth is never an error but a verdict.
 
-use claviger_core::{DenialCode, KeyPrefix};
+use claviger_core::{DenialCode, KeyPrefix, KeyringError};
 use std::{fmt, time::Duration};
 
-/// Why a module was not loaded, a verifier was not built or changed, or a call gave no verdict.
+/// Why a module was not loaded, a verifier was not built or changed, a keyring was not taken, or a call gave no verdict.
 ///
 /// Never holds any part of a key or secret.
 #[derive(Debug)]
@@ -61,6 +61,24 @@ pub enum HostError {
         /// The prefix that it was given for.
         prefix: KeyPrefix,
     },
+    /// There is no keyring key, or more than two, or two with the same id.
+    KeyringKeys,
+    /// The verifier was made with keyring keys, and takes no issuing secrets in their place.
+    TakesNoSecrets,
+    /// A keyring, or a part of one, was refused. What the verifier had before stays in use.
+    Keyring(KeyringError),
+    /// What is known of the request does not fit into the module's input beside a key.
+    ContextTooLong {
+        /// Its bytes, as the module would read them.
+        len: usize,
+        /// How many fit.
+        most: usize,
+    },
+    /// An instance has no room for a root or part of the keyring: its memory is at its limit. It was thrown away.
+    NoRoomForPart {
+        /// The bytes of the root or part.
+        len: usize,
+    },
     /// The module refused a configuration that this host found good.
     Refused {
         /// The status that the module returned.
@@ -80,6 +98,11 @@ pub enum HostError {
 }
 
 impl HostError {
+    /// Whether the instance that it came from is as good as before.
+    pub(crate) fn spares_instance(&self) -> bool {
+        matches!(self, Self::Keyring(_) | Self::ContextTooLong { .. })
+    }
+
     /// The denial code that stands for this error in a verdict.
     #[must_use]
     pub fn denial_code(&self) -> DenialCode {
@@ -127,6 +150,18 @@ impl fmt::Display for HostError {
                 formatter,
                 "the secret for prefix {prefix} is an integration secret (cvgws_…); expected an issuing secret (cvgis_…)"
             ),
+            Self::KeyringKeys => formatter
+                .write_str("a verifier takes one keyring key, or during its rotation two with different ids"),
+            Self::TakesNoSecrets => formatter
+                .write_str("the verifier was made with keyring keys and takes no issuing secrets; replace its keyring"),
+            Self::Keyring(_) => formatter.write_str("the keyring was refused"),
+            Self::ContextTooLong { len, most } => write!(
+                formatter,
+                "the context of the request takes {len} bytes, and {most} are the most; ask for fewer permissions"
+            ),
+            Self::NoRoomForPart { len } => {
+                write!(formatter, "an instance has no room for {len} bytes of the keyring")
+            }
             Self::Refused { status } => write!(formatter, "the module refused its configuration with status {status}"),
             Self::PoolExhausted { instances, waited } => {
                 write!(formatter, "all {instances} instances were busy for {waited:?}")
@@ -146,6 +181,7 @@ impl std::error::Error for HostError {
             | Self::Instantiate(error)
             | Self::Trapped(error) => Some(error.as_ref()),
             Self::Io(error) => Some(error),
+            Self::Keyring(error) => Some(error),
             _ => None,
         }
     }

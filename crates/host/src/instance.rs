@@ -3,24 +3,38 @@
 use crate::{
     engine::{CALL_TICKS, MEMORY_LIMIT},
     error::HostError,
+    keyring::{InsertedParts, Keyring},
+    keyring_keys::KeyringKeys,
     secrets::Secrets,
+    trust::Trust,
 };
-use claviger_core::{DenialCode, RequestContext, VERDICT_RECORD_LEN, Verdict};
+use claviger_core::{ContextRecord, DenialCode, KeyId, Policy, RequestContext, VERDICT_RECORD_LEN, Verdict};
+use std::{borrow::Cow, sync::Arc};
 use wasmtime::{
     Engine, Instance as WasmInstance, InstancePre, Memory, Store, StoreLimits, StoreLimitsBuilder, TypedFunc,
     WasmParams,
 };
 
 /// The version of the ABI that this host speaks.
-pub(crate) const ABI_VERSION: u32 = 1;
+pub(crate) const ABI_VERSION: u32 = 2;
 /// Option of `claviger_verifier_begin`.
 const ALLOW_KEYS_WITHOUT_LIFETIME: u32 = 1;
 
-/// An instance that holds one set of secrets for as long as it lives.
+/// Flags of `claviger_verifier_require`.
+const REQUIRE_FRESH: u32 = 1;
+const HAS_MAX_AGE: u32 = 2;
+/// Bytes of the input that no context may take: more than any key has.
+const ROOM_FOR_KEY: usize = 1024;
+
+/// An instance that holds one set of secrets for as long as it lives, and one keyring after the other.
 pub(crate) struct Instance {
-    store: Store<StoreLimits>,
-    memory: Memory,
+    pub(crate) store: Store<StoreLimits>,
+    pub(crate) memory: Memory,
+    /// What it was last given.
+    pub(crate) keyring: Option<Arc<Keyring>>,
+    instance: WasmInstance,
     verify_key: TypedFunc<(u32, u64), u32>,
+    verify_key_in_context: TypedFunc<(u32, u32), u32>,
     input: usize,
     input_capacity: usize,
     output: usize,
@@ -56,8 +70,8 @@ pub(crate) fn abi_version(instance: &WasmInstance, store: &mut Store<StoreLimits
 }
 
 impl Instance {
-    /// Makes an instance and gives it its secrets.
-    pub(crate) fn new(module: &InstancePre<StoreLimits>, secrets: &Secrets) -> Result<Self, HostError> {
+    /// Makes an instance and gives it what it is to trust.
+    pub(crate) fn new(module: &InstancePre<StoreLimits>, trust: &Trust) -> Result<Self, HostError> {
         let mut store = new_store(module.module().engine());
         let instance = module.instantiate(&mut store).map_err(HostError::Instantiate)?;
         let memory =
@@ -71,70 +85,187 @@ impl Instance {
         let input_capacity = number("claviger_input_capacity")?;
         let output = number("claviger_output")?;
         let verify_key = export(&instance, &mut store, "claviger_verify_key")?;
-        let mut made = Self { store, memory, verify_key, input, input_capacity, output };
-        made.configure(&instance, secrets)?;
+        let verify_key_in_context = export(&instance, &mut store, "claviger_verify_key_in_context")?;
+        let mut made = Self {
+            store,
+            memory,
+            keyring: None,
+            instance,
+            verify_key,
+            verify_key_in_context,
+            input,
+            input_capacity,
+            output,
+        };
+        made.configure(trust)?;
         Ok(made)
     }
 
-    fn configure(&mut self, instance: &WasmInstance, secrets: &Secrets) -> Result<(), HostError> {
-        let begin = export::<u32>(instance, &mut self.store, "claviger_verifier_begin")?;
-        let add = export::<(u32, u32)>(instance, &mut self.store, "claviger_verifier_add_issuing_secret")?;
-        let commit = export::<()>(instance, &mut self.store, "claviger_verifier_commit")?;
+    fn configure(&mut self, trust: &Trust) -> Result<(), HostError> {
+        match trust {
+            Trust::Secrets(secrets) => self.trust_secrets(secrets)?,
+            Trust::KeyringKeys(keys) => self.trust_keyring_keys(keys)?,
+        }
+        self.configure_by("claviger_verifier_commit", ())
+    }
 
+    fn trust_secrets(&mut self, secrets: &Secrets) -> Result<(), HostError> {
         let options = if secrets.allow_keys_without_lifetime { ALLOW_KEYS_WITHOUT_LIFETIME } else { 0 };
-        accepted(begin.call(&mut self.store, options))?;
+        self.configure_by("claviger_verifier_begin", options)?;
         for (prefix, secret) in &secrets.issuing {
             let (prefix, text) = (prefix.as_str().as_bytes(), secret.to_text());
             let text = text.expose().as_bytes();
             self.write(0, prefix)?;
             self.write(prefix.len(), text)?;
-            self.store.set_epoch_deadline(CALL_TICKS);
-            accepted(add.call(&mut self.store, (prefix.len() as u32, text.len() as u32)))?;
+            let lengths = (prefix.len() as u32, text.len() as u32);
+            self.configure_by("claviger_verifier_add_issuing_secret", lengths)?;
         }
-        self.store.set_epoch_deadline(CALL_TICKS);
-        accepted(commit.call(&mut self.store, ()))
+        Ok(())
     }
 
-    /// What the module says about a presented key. After an error the instance must not be used again.
+    fn trust_keyring_keys(&mut self, keys: &KeyringKeys) -> Result<(), HostError> {
+        self.configure_by("claviger_verifier_begin", 0)?;
+        for key in &keys.keys {
+            let text = key.to_text();
+            let text = text.expose().as_bytes();
+            self.write(0, text)?;
+            self.configure_by("claviger_verifier_add_keyring_key", text.len() as u32)?;
+        }
+        if let Some(id) = keys.keyring_id {
+            self.configure_by("claviger_verifier_keyring_id", KeyId::as_u64(id))?;
+        }
+        let required = keys.required;
+        let flags = [(required.require_fresh, REQUIRE_FRESH), (required.max_age.is_some(), HAS_MAX_AGE)];
+        let flags: u32 = flags.iter().filter(|(set, _)| *set).map(|(_, flag)| flag).sum();
+        let max_age = required.max_age.unwrap_or(0);
+        self.configure_by("claviger_verifier_require", (flags, required.min_epoch, max_age))
+    }
+
+    fn configure_by<P: WasmParams>(&mut self, name: &'static str, parameters: P) -> Result<(), HostError> {
+        let function = self.export::<P>(name)?;
+        self.store.set_epoch_deadline(CALL_TICKS);
+        let status = function.call(&mut self.store, parameters).map_err(HostError::Trapped)?;
+        match status.cast_signed() {
+            0.. => Ok(()),
+            status => Err(HostError::Refused { status }),
+        }
+    }
+
+    pub(crate) fn export<P: WasmParams>(
+        &mut self,
+        name: &'static str,
+    ) -> Result<TypedFunc<P, u32>, HostError> {
+        export(&self.instance, &mut self.store, name)
+    }
+
+    /// What the module says about a presented key, when it has the parts of the keyring that it needs and can get.
+    /// After an error the instance must not be used again, unless the error says that it spares it.
     #[inline]
     pub(crate) fn verify_key(
         &mut self,
         presented: &[u8],
         context: &RequestContext<'_>,
+        inserted: &InsertedParts,
     ) -> Result<Verdict<'static>, HostError> {
-        // What is longer than the input is denied by its length alone, so there is nothing to copy.
-        if presented.len() <= self.input_capacity {
-            self.write(0, presented)?;
+        let verdict = self.ask(presented, context)?;
+        match &verdict {
+            Verdict::Denied(denied) if denied.needed.is_some() => {
+                self.verify_with_parts(presented, context, inserted, verdict)
+            }
+            _ => Ok(verdict),
         }
-        let len = u32::try_from(presented.len()).unwrap_or(u32::MAX);
-        self.store.set_epoch_deadline(CALL_TICKS);
-        let code = self.verify_key.call(&mut self.store, (len, context.now)).map_err(HostError::Trapped)?;
+    }
 
-        let memory = self.memory.data(&self.store);
-        let record: &[u8; VERDICT_RECORD_LEN] = memory
-            .get(self.output..)
-            .and_then(|output| output.first_chunk())
-            .ok_or(HostError::InvalidAnswer)?;
-        let verdict = Verdict::from_record(record, None).ok_or(HostError::InvalidAnswer)?;
+    /// What the module says about a presented key with the parts that it has.
+    #[inline]
+    pub(crate) fn ask(
+        &mut self,
+        presented: &[u8],
+        context: &RequestContext<'_>,
+    ) -> Result<Verdict<'static>, HostError> {
+        let code = if *context == RequestContext::at(context.now) {
+            self.call_verify_key(presented, context.now)?
+        } else {
+            self.call_verify_key_in_context(presented, context)?
+        };
+        let verdict = self.verdict()?;
         // The returned code and the record must say the same, or neither is believed.
         let said = verdict.denial().map_or(0, DenialCode::number);
         if u32::from(said) == code { Ok(verdict) } else { Err(HostError::InvalidAnswer) }
     }
 
+    #[inline]
+    fn call_verify_key(&mut self, presented: &[u8], now: u64) -> Result<u32, HostError> {
+        // What is longer than the input is denied by its length alone, so there is nothing to copy.
+        if presented.len() <= self.input_capacity {
+            self.write(0, presented)?;
+        }
+        self.call_verify_key_by_len(u32::try_from(presented.len()).unwrap_or(u32::MAX), now)
+    }
+
+    #[inline]
+    fn call_verify_key_by_len(&mut self, len: u32, now: u64) -> Result<u32, HostError> {
+        self.store.set_epoch_deadline(CALL_TICKS);
+        self.verify_key.call(&mut self.store, (len, now)).map_err(HostError::Trapped)
+    }
+
+    fn call_verify_key_in_context(
+        &mut self,
+        presented: &[u8],
+        context: &RequestContext<'_>,
+    ) -> Result<u32, HostError> {
+        let address = context.address.map(|address| address.to_string()).unwrap_or_default();
+        let record = ContextRecord::write(context, &address);
+        let most = self.input_capacity.saturating_sub(ROOM_FOR_KEY);
+        if record.len() > most {
+            return Err(HostError::ContextTooLong { len: record.len(), most });
+        }
+        if presented.len() > self.input_capacity.saturating_sub(record.len()) {
+            // Longer than any key: what else is asked for makes no difference.
+            return self.call_verify_key_by_len(u32::MAX, context.now);
+        }
+        self.write(0, presented)?;
+        self.write(presented.len(), &record)?;
+        self.store.set_epoch_deadline(CALL_TICKS);
+        let lengths = (presented.len() as u32, record.len() as u32);
+        self.verify_key_in_context.call(&mut self.store, lengths).map_err(HostError::Trapped)
+    }
+
+    /// The verdict in the output.
+    #[inline]
+    fn verdict(&self) -> Result<Verdict<'static>, HostError> {
+        let record = self.output::<VERDICT_RECORD_LEN>(0)?;
+        let policy = match Verdict::policy_len_in_record(record) {
+            0 => None,
+            len => Some(self.policy(len)?),
+        };
+        Verdict::from_record(record, policy).ok_or(HostError::InvalidAnswer)
+    }
+
+    /// The policy of `len` bytes that belongs to the verdict in the output.
+    fn policy(&self, len: usize) -> Result<Policy<'static>, HostError> {
+        let address = u32::from_le_bytes(*self.output::<4>(VERDICT_RECORD_LEN)?) as usize;
+        let memory = self.memory.data(&self.store);
+        let bytes = memory.get(address..).and_then(|memory| memory.get(..len));
+        let bytes = bytes.ok_or(HostError::InvalidAnswer)?;
+        Policy::from_bytes(Cow::Owned(bytes.to_vec())).ok_or(HostError::InvalidAnswer)
+    }
+
+    /// `N` bytes of the output.
+    #[inline]
+    pub(crate) fn output<const N: usize>(&self, offset: usize) -> Result<&[u8; N], HostError> {
+        let memory = self.memory.data(&self.store);
+        let output = memory.get(self.output..).and_then(|output| output.get(offset..));
+        output.and_then(|output| output.first_chunk()).ok_or(HostError::InvalidAnswer)
+    }
+
     /// Writes into the input buffer.
     #[inline]
-    fn write(&mut self, offset: usize, bytes: &[u8]) -> Result<(), HostError> {
+    pub(crate) fn write(&mut self, offset: usize, bytes: &[u8]) -> Result<(), HostError> {
         let memory = self.memory.data_mut(&mut self.store);
         let room = memory.get_mut(self.input..).and_then(|memory| memory.get_mut(..self.input_capacity));
         let slot = room.and_then(|room| room.get_mut(offset..)?.get_mut(..bytes.len()));
         slot.ok_or(HostError::InvalidAnswer)?.copy_from_slice(bytes);
         Ok(())
-    }
-}
-
-fn accepted(status: wasmtime::Result<u32>) -> Result<(), HostError> {
-    match status.map_err(HostError::Trapped)?.cast_signed() {
-        0.. => Ok(()),
-        status => Err(HostError::Refused { status }),
     }
 }

@@ -26,9 +26,14 @@
 mod engine;
 mod error;
 mod instance;
+mod keyring;
+mod keyring_keys;
+mod loading;
 mod module;
 mod pool;
 mod secrets;
+mod self_test;
+mod trust;
 mod verifier;
 
 pub use claviger_core as core;
@@ -36,6 +41,7 @@ pub use wasmtime;
 
 pub use engine::{CALL_TICKS, TICK, new_engine};
 pub use error::HostError;
+pub use keyring_keys::KeyringKeys;
 pub use module::{EMBEDDED_MODULE, Module};
 pub use pool::PoolOptions;
 pub use secrets::Secrets;

@@ -4,10 +4,8 @@ use crate::{
     engine::{CALL_TICKS, new_engine},
     error::HostError,
     instance::{ABI_VERSION, Instance, abi_version, new_store},
-    secrets::Secrets,
-};
-use claviger_core::{
-    IssuingKey, KeyPrefix, Purpose, RequestContext, SharedSecret, SignedKeyTerms, Verifier as NativeVerifier,
+    self_test::self_test,
+    trust::Trust,
 };
 use std::path::Path;
 use wasmtime::{Engine, InstancePre, Linker, StoreLimits, Trap};
@@ -93,8 +91,8 @@ impl Module {
         self.pre.module().engine()
     }
 
-    pub(crate) fn instantiate(&self, secrets: &Secrets) -> Result<Instance, HostError> {
-        Instance::new(&self.pre, secrets)
+    pub(crate) fn instantiate(&self, trust: &Trust) -> Result<Instance, HostError> {
+        Instance::new(&self.pre, trust)
     }
 
     fn checked(module: &wasmtime::Module) -> Result<Self, HostError> {
@@ -121,33 +119,8 @@ impl Module {
             return Err(HostError::WrongAbiVersion { found, expected: ABI_VERSION });
         }
         let module = Self { pre };
-        module.self_test()?;
+        self_test(&module)?;
         Ok(module)
-    }
-
-    /// A good key, a forged key and an expired key, decided by the module and by the core of this host.
-    fn self_test(&self) -> Result<(), HostError> {
-        let failed = |_| HostError::SelfTestFailed;
-        let prefix = KeyPrefix::new("self_test").map_err(|_| HostError::SelfTestFailed)?;
-        let secret = SharedSecret::generate(Purpose::Issuing, 1, &[1; 40]);
-        let other = SharedSecret::generate(Purpose::Issuing, 1, &[2; 40]);
-        let issuing = |secret| IssuingKey::new(prefix, secret).map_err(|_| HostError::SelfTestFailed);
-        let (issuer, forger) = (issuing(&secret)?, issuing(&other)?);
-        let now = 1_790_000_000;
-        let terms = SignedKeyTerms::expiring(now, 1);
-        let good = issuer.generate(&[3; 8], terms).map_err(failed)?;
-        let forged = forger.generate(&[3; 8], terms).map_err(failed)?;
-
-        let native = NativeVerifier::new([issuer]).map_err(|_| HostError::SelfTestFailed)?;
-        let mut hosted = self.instantiate(&Secrets::new().issuing_secret(prefix, secret))?;
-        for (key, now) in [(&good, now), (&forged, now), (&good, now.saturating_add(120))] {
-            let context = RequestContext::at(now);
-            let verdict = hosted.verify_key(key.expose().as_bytes(), &context)?;
-            if verdict != native.verify_key(key.expose(), &context) {
-                return Err(HostError::SelfTestFailed);
-            }
-        }
-        Ok(())
     }
 }
 

@@ -1,6 +1,13 @@
 //! Instances that wait for work: bounded in number, lent to one call at a time, never kept after an error.
 
-use crate::{error::HostError, instance::Instance, module::Module, secrets::Secrets};
+use crate::{
+    error::HostError,
+    instance::Instance,
+    keyring::{Keyring, SharedBytes},
+    module::Module,
+    trust::Trust,
+};
+use claviger_core::{KeyringInfo, Replacement};
 use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
@@ -13,7 +20,7 @@ use std::{
 pub struct PoolOptions {
     /// The most instances at once. By default twice the processors, at most 128: an engine from
     /// [`new_engine`](crate::new_engine) has room for 256, and several verifiers may share it. Each takes about 200 KiB
-    /// of memory.
+    /// of memory, and those parts of the keyring that it has needed so far: 64 bytes a key and more.
     pub max_instances: usize,
     /// How long a call waits for an instance before it is denied as `pool_exhausted`. By default one second.
     pub max_wait: Duration,
@@ -46,6 +53,8 @@ pub(crate) struct Pool {
     module: Module,
     options: PoolOptions,
     state: Mutex<State>,
+    /// Held by the one replacement that is under way, until the calls that it waits for have ended.
+    replacing: Mutex<()>,
     /// Signalled when an instance comes back or is gone; only while somebody waits.
     changed: Condvar,
 }
@@ -56,14 +65,19 @@ struct State {
     /// Instances that exist or are being made, idle or lent.
     live: usize,
     waiting: usize,
-    secrets: Arc<Secrets>,
-    /// Counts replacements of the secrets. A lent instance remembers under which it was made.
+    trust: Arc<Trust>,
+    /// The keyring that every instance has from when it is lent next.
+    keyring: Option<(Arc<Keyring>, KeyringInfo)>,
+    /// Counts replacements. A lent instance remembers after which of them it was lent.
     generation: u64,
+    /// The generation that brought the present trust. Instances of an earlier one hold something else.
+    trusted_since: u64,
     /// Lent instances of an earlier generation.
     outdated: usize,
 }
 
-/// An instance on loan. When it is dropped it goes back if the borrower said so, and is gone otherwise.
+/// An instance on loan. When that is dropped, the instance goes back if its last call left it good, and is gone
+/// otherwise.
 pub(crate) struct Lent<'p> {
     pool: &'p Pool,
     instance: Option<Instance>,
@@ -72,21 +86,24 @@ pub(crate) struct Lent<'p> {
 }
 
 impl Pool {
-    /// A pool with one instance, which proves that the secrets are accepted.
-    pub(crate) fn new(module: Module, secrets: Secrets, options: PoolOptions) -> Result<Self, HostError> {
-        secrets.check()?;
+    /// A pool with one instance, which proves that what it is to trust is accepted.
+    pub(crate) fn new(module: Module, trust: Trust, options: PoolOptions) -> Result<Self, HostError> {
+        trust.check()?;
         // The field may have been set without the setter that looks at it.
         let options = options.max_instances(options.max_instances);
-        let first = module.instantiate(&secrets)?;
+        let first = module.instantiate(&trust)?;
         let state = State {
             idle: vec![first],
             live: 1,
             waiting: 0,
-            secrets: Arc::new(secrets),
+            trust: Arc::new(trust),
+            keyring: None,
             generation: 0,
+            trusted_since: 0,
             outdated: 0,
         };
-        Ok(Self { module, options, state: Mutex::new(state), changed: Condvar::new() })
+        let (state, replacing) = (Mutex::new(state), Mutex::new(()));
+        Ok(Self { module, options, state, replacing, changed: Condvar::new() })
     }
 
     /// The state is changed in single steps that cannot panic, so it is sound whatever a thread died of.
@@ -94,25 +111,43 @@ impl Pool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lends an instance: an idle one, a new one, or one that comes back while the caller waits.
+    /// Lends an instance: an idle one, a new one, or one that comes back while the caller waits. It has the keyring
+    /// that is the present one now.
     #[inline]
     pub(crate) fn lend(&self) -> Result<Lent<'_>, HostError> {
         let mut state = self.state();
-        if let Some(instance) = state.idle.pop() {
-            return Ok(self.loan(Some(instance), state.generation));
+        match state.idle.pop() {
+            Some(instance) => self.lend_idle(state, instance),
+            None => self.lend_another(state),
         }
+    }
+
+    #[inline]
+    fn lend_idle(&self, state: MutexGuard<'_, State>, instance: Instance) -> Result<Lent<'_>, HostError> {
+        let current = state.keyring.as_ref().is_none_or(|(keyring, _)| instance.has_keyring(keyring));
+        let mut lent = self.loan(Some(instance), state.generation);
+        if current {
+            return Ok(lent);
+        }
+        let (trust, keyring) = state.goods();
+        drop(state);
+        lent.bring_up_to_date(&trust, keyring.as_ref())?;
+        Ok(lent)
+    }
+
+    fn lend_another<'p>(&'p self, mut state: MutexGuard<'p, State>) -> Result<Lent<'p>, HostError> {
         let started = Instant::now();
         loop {
             if let Some(instance) = state.idle.pop() {
-                return Ok(self.loan(Some(instance), state.generation));
+                return self.lend_idle(state, instance);
             }
             if state.live < self.options.max_instances {
                 state.live = state.live.saturating_add(1);
-                let (secrets, generation) = (Arc::clone(&state.secrets), state.generation);
+                let ((trust, keyring), generation) = (state.goods(), state.generation);
                 drop(state);
                 // From here on the loan is counted; if the instance cannot be made, dropping it counts it out.
                 let mut lent = self.loan(None, generation);
-                lent.instance = Some(self.module.instantiate(&secrets)?);
+                lent.make(&trust, keyring.as_ref())?;
                 return Ok(lent);
             }
             let waited = started.elapsed();
@@ -125,28 +160,68 @@ impl Pool {
         }
     }
 
-    /// Puts other secrets in the place of the present ones. When it returns, no call is under way in an instance that
-    /// holds the present ones, and none will be. It waits as long as the calls take; the engine's epochs bound that.
-    pub(crate) fn replace(&self, secrets: Secrets) -> Result<(), HostError> {
-        secrets.check()?;
-        // Proves that the module accepts them, before anything is changed.
-        drop(self.module.instantiate(&secrets)?);
+    /// Puts something else to trust in the place of the present, and no keyring. When it returns, no call is under way
+    /// in an instance that holds the present, and none will be. It waits as long as the calls take; the engine's epochs
+    /// bound that.
+    pub(crate) fn replace(&self, trust: Trust) -> Result<(), HostError> {
+        trust.check()?;
+        let _replacing = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
+        // Proves that the module accepts it, before anything is changed.
+        drop(self.module.instantiate(&trust)?);
         let mut state = self.state();
         let mut idle = std::mem::take(&mut state.idle);
         let lent = state.live.saturating_sub(idle.len());
-        state.secrets = Arc::new(secrets);
+        (state.trust, state.keyring) = (Arc::new(trust), None);
         state.generation = state.generation.wrapping_add(1);
+        state.trusted_since = state.generation;
         state.live = lent;
         state.outdated = lent;
         // The old ones make room before anybody may make new ones, and before the wait.
         idle.clear();
         self.changed.notify_all();
+        self.wait_for_outdated(state);
+        Ok(())
+    }
+
+    /// Puts a keyring in the place of the present one. One instance at the present keyring decides whether it is taken;
+    /// the others get it when they are lent next. When it returns, no call is under way with the present one, and none
+    /// will be, as with [`replace`](Self::replace).
+    pub(crate) fn replace_keyring(&self, bytes: SharedBytes, now: u64) -> Result<Replacement, HostError> {
+        let _replacing = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lent = self.lend()?;
+        let Some(taken) = lent.call(|instance| instance.offer_keyring(bytes, now))? else {
+            return Ok(Replacement::Unchanged);
+        };
+        let mut state = self.state();
+        state.keyring = Some(taken);
+        state.generation = state.generation.wrapping_add(1);
+        // The instance that took it is no longer one to wait for.
+        lent.generation = state.generation;
+        state.outdated = state.live.saturating_sub(state.idle.len()).saturating_sub(1);
+        // What waits to be lent need not keep the old one's bytes until then.
+        state.idle.iter_mut().for_each(Instance::forget_keyring);
+        drop(state);
+        drop(lent);
+        self.wait_for_outdated(self.state());
+        Ok(Replacement::Replaced)
+    }
+
+    /// What is known of the present keyring.
+    pub(crate) fn keyring(&self) -> Option<KeyringInfo> {
+        self.state().keyring.as_ref().map(|(_, info)| *info)
+    }
+
+    /// What the instances trust.
+    pub(crate) fn trust(&self) -> Arc<Trust> {
+        Arc::clone(&self.state().trust)
+    }
+
+    fn wait_for_outdated(&self, mut state: MutexGuard<'_, State>) {
         while state.outdated > 0 {
             state.waiting = state.waiting.saturating_add(1);
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
             state.waiting = state.waiting.saturating_sub(1);
         }
-        Ok(())
     }
 
     fn loan(&self, instance: Option<Instance>, generation: u64) -> Lent<'_> {
@@ -154,20 +229,48 @@ impl Pool {
     }
 }
 
+impl State {
+    /// What an instance must have.
+    fn goods(&self) -> (Arc<Trust>, Option<Arc<Keyring>>) {
+        (Arc::clone(&self.trust), self.keyring.as_ref().map(|(keyring, _)| Arc::clone(keyring)))
+    }
+}
+
 impl Lent<'_> {
-    /// What is lent.
-    ///
-    /// # Errors
-    /// None in practice: an instance is there from when it was made until the loan ends.
-    #[inline]
-    pub(crate) fn instance(&mut self) -> Result<&mut Instance, HostError> {
-        self.instance.as_mut().ok_or(HostError::InvalidAnswer)
+    /// Makes a new instance on this loan.
+    fn make(&mut self, trust: &Trust, keyring: Option<&Arc<Keyring>>) -> Result<(), HostError> {
+        let mut instance = self.pool.module.instantiate(trust)?;
+        if let Some(keyring) = keyring {
+            instance.take_keyring(keyring)?;
+        }
+        self.instance = Some(instance);
+        Ok(())
     }
 
-    /// Ends the loan of an instance that worked without an error.
+    /// Gives the instance the present keyring; if it does not take it, another one has its place.
+    #[cold]
+    fn bring_up_to_date(&mut self, trust: &Trust, keyring: Option<&Arc<Keyring>>) -> Result<(), HostError> {
+        let taken =
+            self.instance.as_mut().zip(keyring).map(|(instance, keyring)| instance.take_keyring(keyring));
+        if let Some(Ok(())) = taken {
+            return Ok(());
+        }
+        // It makes room in the engine before the other one is made.
+        self.instance = None;
+        self.make(trust, keyring)
+    }
+
+    /// Calls what is lent. After an error it is kept only if that spares it.
     #[inline]
-    pub(crate) fn give_back(mut self) {
-        self.good = true;
+    pub(crate) fn call<T>(
+        &mut self,
+        call: impl FnOnce(&mut Instance) -> Result<T, HostError>,
+    ) -> Result<T, HostError> {
+        self.good = false;
+        // An instance is there from when it was made until the loan ends.
+        let result = self.instance.as_mut().ok_or(HostError::InvalidAnswer).and_then(call);
+        self.good = result.as_ref().err().is_none_or(HostError::spares_instance);
+        result
     }
 }
 
@@ -176,14 +279,13 @@ impl Drop for Lent<'_> {
     fn drop(&mut self) {
         let mut instance = self.instance.take();
         let mut state = self.pool.state();
-        let current = self.generation == state.generation;
-        if self.good && current {
+        if self.good && self.generation >= state.trusted_since {
             state.idle.extend(instance.take());
         } else {
             state.live = state.live.saturating_sub(1);
-            if !current {
-                state.outdated = state.outdated.saturating_sub(1);
-            }
+        }
+        if self.generation != state.generation {
+            state.outdated = state.outdated.saturating_sub(1);
         }
         if state.waiting > 0 {
             self.pool.changed.notify_all();

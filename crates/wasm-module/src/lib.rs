@@ -1,53 +1,77 @@
 //! The core behind an ABI of numbers and bytes, as a WebAssembly module without imports: any host can load it.
 //!
-//! # The ABI, version 1
+//! # The ABI, version 2
 //!
 //! One instance holds one verifier. It is single-threaded; hosts use one instance a thread at a time.
 //!
 //! **Memory.** The module owns its memory and exports it as `memory`. There are two buffers, whose addresses
-//! ([`claviger_input`], [`claviger_output`]) do not change while the instance lives:
+//! ([`claviger_input`], [`claviger_output`]) do not change while the instance lives, and a third one on demand:
 //!
 //! - *input*, [`INPUT_CAPACITY`] bytes: the host writes arguments here before a call. Where a function takes several
 //!   texts they stand one behind the other, and their lengths are its parameters.
 //! - *output*, [`OUTPUT_CAPACITY`] bytes: the module writes results here, until the next call. A host may read it
 //!   at any time and never writes it.
+//! - *part*, as many bytes as [`claviger_part_buffer`] was asked for: the host writes roots, heads of bundles and parts
+//!   of a keyring here. Its address is good for the next call alone.
 //!
-//! Memory can grow, never move: a host whose view of it depends on its size (JavaScript) takes the view anew.
+//! Memory can grow, never move: a host whose view of it depends on its size (JavaScript) takes the view anew. Numbers
+//! larger than 32 bits are `i64` at the border, read as unsigned; those in memory are little-endian.
 //!
-//! **Results.** [`claviger_verify_key`] returns a denial code's number, 0 for *verified*, and writes the verdict's
-//! record of 64 bytes (see `Verdict::write_record` in `claviger-core`). Functions that do something return a
-//! [`Status`]: 0 or more is success, and for those that write a result its length; below 0 is an error.
+//! **Results.** [`claviger_verify_key`] and [`claviger_verify_key_in_context`] return a denial code's number, 0 for
+//! *verified*. The output then holds the verdict's record of 128 bytes (see `Verdict::write_record` in
+//! `claviger-core`), and behind it, as `u32`, the address of the verdict's policy (see `Policy::as_bytes` there; its
+//! length stands in the record), or 0 if there is none. The policy stays there until the next call. Functions that do
+//! something return a [`Status`]: 0 or more is success, and for those that write a result its length; below 0 is an
+//! error.
+//!
+//! **Verifiers** are configured between [`claviger_verifier_begin`] and [`claviger_verifier_commit`], with issuing
+//! secrets or with keyring keys, never with both. One with keyring keys has no keyring yet when it is committed.
+//!
+//! **Keyrings** come in pieces. [`claviger_keyring_replace`] takes a root, or the head of a bundle
+//! ([`claviger_bundle_head_len`] says how long that is) whose parts stay with the host. A verdict that lacks a part is
+//! `keyring_unavailable`, and its record says which part and where in the bundle it is; the host gives it to
+//! [`claviger_keyring_insert`] and asks again. Nothing that the host gives is believed before it was checked, and
+//! parts that did not change stay when a keyring is replaced.
 //!
 //! **Secrets.** Entropy and time are arguments, because the module has no imports that could give them. Functions
 //! that take or make secrets wipe the input before they return; a host calls [`claviger_wipe`] when it has read a
-//! generated text, or when a presented key shall not stay in the input until the next one overwrites it. Numbers larger than 32 bits are `i64` at the border, read as unsigned.
+//! generated text, or when a presented key shall not stay in the input until the next one overwrites it.
 //!
-//! **Traps.** No input makes the module trap. If it traps all the same, throw the instance away.
+//! **Traps.** No input makes the module trap, unless a keyring outgrows the memory that the host lets it have. If it
+//! traps, throw the instance away.
 //!
 //! A host refuses a module whose [`claviger_abi_version`] it does not know.
 #![cfg_attr(target_family = "wasm", no_std)]
 
 extern crate alloc;
 
+mod draft;
+mod keyring;
 mod state;
 mod status;
 
 use claviger_core::{
-    IssuingKey, KeyPrefix, OpaqueUse, Purpose, SecretText, SharedSecret, SharedSecretError, SignedKeyTerms,
-    generate_opaque_key, parse,
+    IssuingKey, KeyPrefix, KeyringKey, KeyringKeyError, OpaqueUse, Purpose, SecretText, SharedSecret,
+    SharedSecretError, SignedKeyTerms, generate_opaque_key, parse,
 };
 use state::{State, with_state};
 pub use status::Status;
 
 /// The version of this ABI.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 /// Bytes of the input buffer.
 pub const INPUT_CAPACITY: usize = state::INPUT_CAPACITY;
 /// Bytes of the output buffer.
 pub const OUTPUT_CAPACITY: usize = state::OUTPUT_CAPACITY;
+/// The most bytes that [`claviger_part_buffer`] gives.
+pub const PART_CAPACITY: usize = keyring::PART_CAPACITY;
 
 /// Option of [`claviger_verifier_begin`]: accept keys that never expire.
 pub const ALLOW_KEYS_WITHOUT_LIFETIME: u32 = 1;
+/// Flag of [`claviger_verifier_require`]: `stale` is not enough.
+pub const REQUIRE_FRESH: u32 = 1;
+/// Flag of [`claviger_verifier_require`]: there is a most age.
+pub const HAS_MAX_AGE: u32 = 2;
 /// Flag of [`claviger_generate_signed_key`]: the key has only the read-only part of its rights.
 pub const READ_ONLY: u32 = 1;
 
@@ -74,7 +98,7 @@ macro_rules! exports {
 }
 
 exports! {
-    /// The version of the ABI: 1.
+    /// The version of the ABI: 2.
     fn claviger_abi_version() -> u32 {
         ABI_VERSION
     }
@@ -118,6 +142,27 @@ exports! {
         })
     }
 
+    /// Adds a keyring key to the new configuration: one, or for the rotation of it two. Input: its text.
+    fn claviger_verifier_add_keyring_key(len: u32) -> Status {
+        with_state(|state| {
+            let key = state.keyring_key(len);
+            state.wipe_input();
+            ended(key.and_then(|key| state.add_keyring_key(key)))
+        })
+    }
+
+    /// The new configuration takes no keyring but the one with this id. Without keyring keys it has no effect.
+    fn claviger_verifier_keyring_id(id: u64) -> Status {
+        with_state(|state| ended(state.set_keyring_id(id)))
+    }
+
+    /// The new configuration demands of every request knowledge as fresh as this: `flags` of [`REQUIRE_FRESH`] and
+    /// [`HAS_MAX_AGE`]; `min_epoch` 0 for any; `max_age` in seconds, of no effect without its flag. Without keyring
+    /// keys it has no effect.
+    fn claviger_verifier_require(flags: u32, min_epoch: u64, max_age: u64) -> Status {
+        with_state(|state| ended(state.require(flags, min_epoch, max_age)))
+    }
+
     /// Puts the new configuration in the place of the old one, whole; on an error the old one stays.
     fn claviger_verifier_commit() -> Status {
         with_state(|state| ended(state.commit()))
@@ -128,6 +173,56 @@ exports! {
     /// A longer text than the input holds need not be written to be denied: call with its length.
     fn claviger_verify_key(len: u32, now: u64) -> u32 {
         with_state(|state| state.verify(len, now))
+    }
+
+    /// Verifies the key of `len` bytes in the input for the request that the context record of `context_len` bytes
+    /// behind it describes (see `ContextRecord` in `claviger-core`): 0, or a denial code's number.
+    ///
+    /// A key longer than the input is denied by its length, as by [`claviger_verify_key`]; a context that is none, or
+    /// that does not fit behind the key, is a `verifier_fault`.
+    fn claviger_verify_key_in_context(len: u32, context_len: u32) -> u32 {
+        with_state(|state| state.verify_in_context(len, context_len))
+    }
+
+    /// The address of a buffer of `len` bytes, at most [`PART_CAPACITY`], for the next call; 0 if there is no room.
+    fn claviger_part_buffer(len: u32) -> u32 {
+        with_state(|state| state.part_buffer(len))
+    }
+
+    /// The length of the head of a bundle of `bundle_len` bytes, told by its first 24. Input: these, or the whole
+    /// bundle if it is shorter.
+    fn claviger_bundle_head_len(bundle_len: u64) -> Status {
+        with_state(|state| {
+            let len = state.bundle_head_len(bundle_len);
+            state.keyring_ended(len)
+        })
+    }
+
+    /// Puts a keyring in the place of the present one, at the time `now` (Unix seconds): 0 if it did, 1 if it is the
+    /// present one. Part buffer: in its first `len` bytes the head of a bundle of `bundle_len` bytes or, with
+    /// `bundle_len` 0, a root alone. On an error the present keyring stays.
+    fn claviger_keyring_replace(len: u32, bundle_len: u64, now: u64) -> Status {
+        with_state(|state| {
+            let replaced = state.replace_keyring(len, bundle_len, now);
+            state.keyring_ended(replaced)
+        })
+    }
+
+    /// Inserts a part of the keyring: `kind` 1 the chunk of the bucket `index`, 2 the policy page `index`. Part buffer:
+    /// in its first `len` bytes the part.
+    fn claviger_keyring_insert(kind: u32, index: u32, len: u32) -> Status {
+        with_state(|state| {
+            let inserted = state.insert_part(kind, index, len);
+            state.keyring_ended(inserted)
+        })
+    }
+
+    /// What is known of the keyring. Output: its 40 bytes (see `KeyringInfo::to_bytes` in `claviger-core`).
+    fn claviger_keyring_info() -> Status {
+        with_state(|state| {
+            let written = state.write_keyring_info();
+            state.keyring_ended(written)
+        })
     }
 
     /// Reads a text of any format in the input without proving anything. Output: `u8` kind, `u8` length of the
@@ -241,6 +336,14 @@ fn describe(text: &str) -> Result<[u8; 32], Status> {
 impl State {
     fn prefix(&self, prefix_len: u32) -> Result<KeyPrefix, Status> {
         KeyPrefix::new(self.text(0, prefix_len)?).map_err(|_| Status::INVALID_PREFIX)
+    }
+
+    #[inline(never)]
+    fn keyring_key(&self, len: u32) -> Result<KeyringKey, Status> {
+        KeyringKey::parse(self.text(0, len)?).map_err(|error| match error {
+            KeyringKeyError::Malformed(error) => Status::malformed(error),
+            _ => Status::WRONG_PURPOSE,
+        })
     }
 
     #[inline(never)]

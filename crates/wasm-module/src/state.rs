@@ -1,28 +1,22 @@
-//! What an instance holds between calls: two buffers, the verifier in use, and the one being put together.
+//! What an instance holds between calls: its buffers, the verifier in use, and the one being put together.
 
-use crate::status::Status;
+use crate::{draft::Draft, status::Status};
 use alloc::vec::Vec;
-use claviger_core::{DenialCode, IssuingKey, RequestContext, Verdict, Verifier, push_wiping};
+use claviger_core::{ContextRecord, DenialCode, RequestContext, Verdict, Verifier};
 use core::cell::RefCell;
 use zeroize::Zeroize;
 
-/// Larger than any key, and than a prefix, a shared secret and entropy together.
-pub(crate) const INPUT_CAPACITY: usize = 1024;
-/// More issuing secrets than a verifier can use well; without a limit a host could fill the memory until it traps.
-const MAX_ISSUING_SECRETS: usize = 1024;
+/// Larger than any key with the context of its request, and than a prefix, a shared secret and entropy together.
+pub(crate) const INPUT_CAPACITY: usize = 4096;
 /// Larger than any result.
 pub(crate) const OUTPUT_CAPACITY: usize = 512;
 
 pub(crate) struct State {
     pub(crate) input: [u8; INPUT_CAPACITY],
     pub(crate) output: [u8; OUTPUT_CAPACITY],
-    verifier: Option<Verifier>,
-    draft: Option<Draft>,
-}
-
-struct Draft {
-    issuing: Vec<IssuingKey>,
-    allow_without_lifetime: bool,
+    pub(crate) part: Vec<u8>,
+    pub(crate) verifier: Option<Verifier>,
+    pub(crate) draft: Option<Draft>,
 }
 
 struct Instance(RefCell<State>);
@@ -34,6 +28,7 @@ unsafe impl Sync for Instance {}
 static INSTANCE: Instance = Instance(RefCell::new(State {
     input: [0; INPUT_CAPACITY],
     output: [0; OUTPUT_CAPACITY],
+    part: Vec::new(),
     verifier: None,
     draft: None,
 }));
@@ -60,38 +55,30 @@ impl State {
         self.bytes(start, N as u32)?.try_into().map_err(|_| Status::INVALID_INPUT)
     }
 
-    pub(crate) fn begin(&mut self, allow_without_lifetime: bool) -> Status {
-        self.draft = Some(Draft { issuing: Vec::new(), allow_without_lifetime });
-        Status::OK
-    }
-
-    pub(crate) fn add(&mut self, key: IssuingKey) -> Result<Status, Status> {
-        let draft = self.draft.as_mut().ok_or(Status::NOT_BEGUN)?;
-        if draft.issuing.len() >= MAX_ISSUING_SECRETS {
-            return Err(Status::INVALID_CONFIGURATION);
-        }
-        push_wiping(&mut draft.issuing, key);
-        Ok(Status::OK)
-    }
-
-    pub(crate) fn commit(&mut self) -> Result<Status, Status> {
-        let draft = self.draft.take().ok_or(Status::NOT_BEGUN)?;
-        let verifier = Verifier::new(draft.issuing).map_err(|_| Status::INVALID_CONFIGURATION)?;
-        self.verifier = Some(verifier.allow_keys_without_lifetime(draft.allow_without_lifetime));
-        Ok(Status::OK)
-    }
-
     #[inline]
     pub(crate) fn verify(&mut self, len: u32, now: u64) -> u32 {
-        let verdict = match (&self.verifier, self.input.get(..len as usize)) {
-            (None, _) => Verdict::denied(DenialCode::NotConfigured, None),
-            (_, None) => Verdict::denied(DenialCode::Malformed, None),
-            (Some(verifier), Some(presented)) => verifier.verify_key(presented, &RequestContext::at(now)),
+        let verdict = match &self.verifier {
+            None => Verdict::denied(DenialCode::NotConfigured, None),
+            Some(verifier) => {
+                // A text as long as the input is longer than any key, and denied by that before it is looked at.
+                let presented = self.input.get(..len as usize).unwrap_or(&self.input);
+                verifier.verify_key(presented, &RequestContext::at(now))
+            }
         };
-        if let Some(record) = self.output.first_chunk_mut() {
-            verdict.write_record(record);
-        }
-        verdict.denial().map_or(0, |code| u32::from(code.number()))
+        answer(&mut self.output, &verdict)
+    }
+
+    pub(crate) fn verify_in_context(&mut self, len: u32, context_len: u32) -> u32 {
+        let context = self.bytes(len, context_len).ok().and_then(ContextRecord::read);
+        let verdict = match (&self.verifier, self.input.get(..len as usize), &context) {
+            (None, _, _) => Verdict::denied(DenialCode::NotConfigured, None),
+            (_, None, _) => Verdict::denied(DenialCode::Malformed, None),
+            (_, _, None) => Verdict::denied(DenialCode::VerifierFault, None),
+            (Some(verifier), Some(presented), Some(record)) => {
+                verifier.verify_key(presented, &record.context())
+            }
+        };
+        answer(&mut self.output, &verdict)
     }
 
     /// Writes a result, and returns its length.
@@ -109,4 +96,18 @@ impl State {
     pub(crate) fn wipe_output(&mut self) {
         self.output.zeroize();
     }
+}
+
+/// Writes a verdict's record and the address of its policy, and returns the number of its code.
+#[inline]
+fn answer(output: &mut [u8; OUTPUT_CAPACITY], verdict: &Verdict<'_>) -> u32 {
+    if let Some((record, rest)) = output.split_first_chunk_mut() {
+        verdict.write_record(record);
+        let policy = verdict.verified().and_then(|verified| verified.policy.as_ref());
+        if let Some(address) = rest.first_chunk_mut() {
+            let policy = policy.map_or(0, |policy| policy.as_bytes().as_ptr() as usize as u32);
+            *address = policy.to_le_bytes();
+        }
+    }
+    verdict.denial().map_or(0, |code| u32::from(code.number()))
 }

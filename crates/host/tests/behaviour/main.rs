@@ -9,8 +9,13 @@
 
 mod fault_door;
 mod fixtures;
+mod keyring_abi;
+mod keyrings;
 mod loading;
 mod module_abi;
 mod pool;
+mod raw;
+mod refreshing;
 mod replacing;
+mod rings;
 mod verifying;

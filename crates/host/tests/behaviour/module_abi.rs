@@ -1,114 +1,19 @@
 //! The ABI as any host sees it: the embedded module in bare wasmtime, without this crate's own side of it.
 
-use crate::fixtures::{NOW, Random, embedded, issuing, key, live, prefix};
-use claviger_host::{
-    EMBEDDED_MODULE,
-    core::{
-        Claims, DenialCode, IssuingKey, KeyPrefix, OpaqueUse, Purpose, SharedSecret, SignedKeyTerms,
-        VERDICT_RECORD_LEN, Verdict, generate_opaque_key, parse,
+use crate::{
+    fixtures::{NOW, Random, issuing, key, live, prefix},
+    raw::{
+        INVALID_CONFIGURATION, INVALID_INPUT, INVALID_OPTION, INVALID_PREFIX, INVALID_TIME, MALFORMED,
+        NOT_BEGUN, Raw, WRONG_PURPOSE, code, len,
     },
-    wasmtime::{self, ExternType, Instance, Memory, Store, Val, ValType},
 };
-use std::sync::OnceLock;
-
-// The statuses that the module documents.
-const INVALID_INPUT: i32 = -1;
-const INVALID_OPTION: i32 = -2;
-const INVALID_PREFIX: i32 = -3;
-const WRONG_PURPOSE: i32 = -4;
-const INVALID_TIME: i32 = -5;
-const NOT_BEGUN: i32 = -6;
-const INVALID_CONFIGURATION: i32 = -7;
-const MALFORMED: i32 = -256;
-
-struct Raw {
-    store: Store<()>,
-    instance: Instance,
-    memory: Memory,
-    input: usize,
-    input_capacity: usize,
-    output: usize,
-    output_capacity: usize,
-}
-
-impl Raw {
-    fn new() -> Self {
-        static MODULE: OnceLock<wasmtime::Module> = OnceLock::new();
-        let module =
-            MODULE.get_or_init(|| wasmtime::Module::new(embedded().engine(), EMBEDDED_MODULE).unwrap());
-        let mut store = Store::new(module.engine(), ());
-        store.set_epoch_deadline(u64::MAX / 2);
-        let instance = Instance::new(&mut store, module, &[]).unwrap();
-        let memory = instance.get_memory(&mut store, "memory").unwrap();
-        let mut raw =
-            Self { store, instance, memory, input: 0, input_capacity: 0, output: 0, output_capacity: 0 };
-        raw.input = raw.call("input", &[]) as usize;
-        raw.input_capacity = raw.call("input_capacity", &[]) as usize;
-        raw.output = raw.call("output", &[]) as usize;
-        raw.output_capacity = raw.call("output_capacity", &[]) as usize;
-        raw
-    }
-
-    /// Calls `claviger_<name>`.
-    fn call(&mut self, name: &str, arguments: &[Val]) -> i32 {
-        let function = self.instance.get_func(&mut self.store, &format!("claviger_{name}")).unwrap();
-        let mut result = [Val::I32(0)];
-        function
-            .call(&mut self.store, arguments, &mut result)
-            .unwrap_or_else(|error| panic!("{name}{arguments:?}: {error:?}"));
-        result[0].unwrap_i32()
-    }
-
-    /// Fills the whole input with `parts`, then with 0xaa, which no wiped byte is.
-    fn write(&mut self, parts: &[&[u8]]) {
-        let mut bytes = parts.concat();
-        bytes.resize(self.input_capacity, 0xaa);
-        self.memory.write(&mut self.store, self.input, &bytes).unwrap();
-    }
-
-    fn input_is_wiped(&self) -> bool {
-        let memory = self.memory.data(&self.store);
-        memory[self.input..][..self.input_capacity].iter().all(|&byte| byte == 0)
-    }
-
-    fn output(&self, len: usize) -> &[u8] {
-        assert!(len <= self.output_capacity);
-        &self.memory.data(&self.store)[self.output..][..len]
-    }
-
-    fn text(&self, status: i32) -> &str {
-        std::str::from_utf8(self.output(usize::try_from(status).expect("a status of success"))).unwrap()
-    }
-
-    fn record(&self) -> Verdict<'static> {
-        Verdict::from_record(self.output(VERDICT_RECORD_LEN).try_into().unwrap(), None).unwrap()
-    }
-
-    fn add_secret(&mut self, prefix: &str, secret: &str) -> i32 {
-        self.write(&[prefix.as_bytes(), secret.as_bytes()]);
-        self.call("verifier_add_issuing_secret", &[len(prefix), len(secret)])
-    }
-
-    /// Commits one secret for `acme_live`.
-    fn trust(&mut self, secret: &SharedSecret) {
-        assert_eq!(self.call("verifier_begin", &[Val::I32(0)]), 0);
-        assert_eq!(self.add_secret("acme_live", secret.to_text().expose()), 0);
-        assert_eq!(self.call("verifier_commit", &[]), 0);
-    }
-
-    fn verify(&mut self, key: &str) -> i32 {
-        self.write(&[key.as_bytes()]);
-        self.call("verify_key", &[len(key), Val::I64(NOW.cast_signed())])
-    }
-}
-
-fn len(text: &str) -> Val {
-    Val::I32(i32::try_from(text.len()).unwrap())
-}
-
-fn code(code: DenialCode) -> i32 {
-    i32::from(code.number())
-}
+use claviger_host::{
+    core::{
+        Claims, DenialCode, Freshness, IssuingKey, KeyPrefix, OpaqueUse, Purpose, SharedSecret,
+        SignedKeyTerms, Verdict, generate_opaque_key, parse,
+    },
+    wasmtime::{ExternType, Val, ValType},
+};
 
 #[test]
 fn what_it_generates_is_byte_for_byte_what_the_core_generates() {
@@ -171,7 +76,7 @@ fn secrets_are_wiped_whether_a_call_succeeds_or_fails() {
         ("generate_shared_secret", &[Val::I32(3), Val::I32(0)]),
         ("generate_opaque_key", &[Val::I32(1), Val::I32(-1)]),
         ("generate_signed_key", &[Val::I32(9), Val::I32(76), Val::I64(0), Val::I32(1), Val::I32(0)]),
-        ("verifier_add_issuing_secret", &[Val::I32(1024), Val::I32(1024)]),
+        ("verifier_add_issuing_secret", &[Val::I32(4096), Val::I32(4096)]),
     ];
     for (name, arguments) in calls {
         raw.write(&[b"acme_live", text.expose().as_bytes(), &[7; 40]]);
@@ -268,7 +173,7 @@ fn every_documented_error_has_its_status() {
 
     raw.write(&[&[0xff; 100]]);
     assert_eq!(raw.call("parse_key", &[Val::I32(100)]), INVALID_INPUT, "not UTF-8");
-    for beyond in [1025, i32::MAX, -1] {
+    for beyond in [4097, i32::MAX, -1] {
         assert_eq!(raw.call("parse_key", &[Val::I32(beyond)]), INVALID_INPUT);
         let status = raw.call("verifier_add_issuing_secret", &[Val::I32(beyond), Val::I32(beyond)]);
         assert_eq!(status, INVALID_INPUT);
@@ -337,8 +242,13 @@ fn a_key_longer_than_the_input_is_denied_by_its_length() {
     raw.trust(&secret);
     assert_eq!(raw.verify(&key(live(), &secret)), 0);
     // The good key still stands in the input.
-    for beyond in [1025, 65_536, i32::MAX, i32::MIN, -1] {
+    for beyond in [4097, 65_536, i32::MAX, i32::MIN, -1] {
         let status = raw.call("verify_key", &[Val::I32(beyond), Val::I64(NOW.cast_signed())]);
+        assert_eq!(status, code(DenialCode::Malformed), "{beyond}");
+        let Verdict::Denied(denied) = raw.record() else { panic!("{beyond}") };
+        assert_eq!((denied.code, denied.key_id), (DenialCode::Malformed, None));
+        assert_eq!(denied.freshness, Some(Freshness::Stateless));
+        let status = raw.call("verify_key_in_context", &[Val::I32(beyond), Val::I32(32)]);
         assert_eq!(status, code(DenialCode::Malformed), "{beyond}");
         assert_eq!(raw.record(), Verdict::denied(DenialCode::Malformed, None));
     }
@@ -362,9 +272,9 @@ fn no_argument_and_no_input_makes_it_trap() {
         });
         exports.collect()
     };
-    assert_eq!(functions.len(), 14);
+    assert_eq!(functions.len(), 23);
 
-    const EDGES: [i64; 22] = [
+    const EDGES: [i64; 25] = [
         0,
         1,
         2,
@@ -381,6 +291,9 @@ fn no_argument_and_no_input_makes_it_trap() {
         1023,
         1024,
         1025,
+        4095,
+        4096,
+        4097,
         65_535,
         -1,
         -40,

@@ -1,0 +1,187 @@
+//! How a keyring enters an instance: its head at once, and each part when a verdict needs it.
+
+use crate::{
+    engine::LOAD_TICKS,
+    error::HostError,
+    instance::Instance,
+    keyring::{InsertedParts, Keyring, LONGEST_PART, SharedBytes},
+};
+use claviger_core::{
+    BUNDLE_PREAMBLE_LEN, DenialCode, KEYRING_INFO_LEN, KeyringError, KeyringInfo, MAX_ROOT_LEN, NeededPart,
+    PartKind, Replacement, RequestContext, Verdict,
+};
+use std::sync::Arc;
+use wasmtime::WasmParams;
+
+/// More parts than one verdict can need: an override, and the policy pages of an issuing secret and of the override.
+const MOST_PARTS: usize = 8;
+/// Errors of keyrings are this and the 255 statuses below it.
+const KEYRING_STATUS: i32 = -1024;
+
+impl Instance {
+    /// Offers a keyring beside the present one, which stays if there is an error: what was taken and what is known of
+    /// it, or nothing if it is the present one.
+    pub(crate) fn offer_keyring(
+        &mut self,
+        bytes: SharedBytes,
+        now: u64,
+    ) -> Result<Option<(Arc<Keyring>, KeyringInfo)>, HostError> {
+        let all = (*bytes).as_ref();
+        let keyring = match self.bundle_head_len(all) {
+            Ok(head_len) => Keyring::bundle(bytes, head_len, now),
+            // The module tells a root from anything else, unless it is longer than any.
+            Err(HostError::Keyring(KeyringError::NotAKeyring)) if all.len() <= MAX_ROOT_LEN => {
+                Keyring::root(bytes, now)
+            }
+            Err(HostError::Keyring(KeyringError::NotAKeyring)) => {
+                return Err(HostError::Keyring(KeyringError::Oversized));
+            }
+            Err(error) => return Err(error),
+        };
+        let keyring = Arc::new(keyring);
+        match self.enter(&keyring)? {
+            Replacement::Unchanged => Ok(None),
+            Replacement::Replaced => {
+                self.keyring = Some(Arc::clone(&keyring));
+                let info = self.keyring_info()?;
+                Ok(Some((keyring, info)))
+            }
+        }
+    }
+
+    /// Takes a keyring that another instance of the same configuration has taken.
+    pub(crate) fn take_keyring(&mut self, keyring: &Arc<Keyring>) -> Result<(), HostError> {
+        self.enter(keyring)?;
+        self.keyring = Some(Arc::clone(keyring));
+        Ok(())
+    }
+
+    /// Keeps nothing of the keyring outside the instance; it has to take the present one before it is used again.
+    pub(crate) fn forget_keyring(&mut self) {
+        self.keyring = None;
+    }
+
+    /// Whether it has this keyring.
+    #[inline]
+    pub(crate) fn has_keyring(&self, keyring: &Arc<Keyring>) -> bool {
+        self.keyring.as_ref().is_some_and(|present| Arc::ptr_eq(present, keyring))
+    }
+
+    fn bundle_head_len(&mut self, bundle: &[u8]) -> Result<usize, HostError> {
+        self.write(0, bundle.get(..BUNDLE_PREAMBLE_LEN).unwrap_or(bundle))?;
+        let head_len = self.call_keyring("claviger_bundle_head_len", bundle.len() as u64)?;
+        Ok(head_len as usize)
+    }
+
+    fn enter(&mut self, keyring: &Keyring) -> Result<Replacement, HostError> {
+        let head = keyring.head().ok_or(HostError::Keyring(KeyringError::Truncated))?;
+        let len = self.write_part(head)?;
+        match self.call_keyring("claviger_keyring_replace", (len, keyring.bundle_len, keyring.now))? {
+            0 => Ok(Replacement::Replaced),
+            1 => Ok(Replacement::Unchanged),
+            _ => Err(HostError::InvalidAnswer),
+        }
+    }
+
+    fn keyring_info(&mut self) -> Result<KeyringInfo, HostError> {
+        self.call_keyring("claviger_keyring_info", ())?;
+        Ok(KeyringInfo::from_bytes(self.output::<KEYRING_INFO_LEN>(0)?))
+    }
+
+    /// Inserts a part, which the module checks.
+    pub(crate) fn insert_part(&mut self, part: PartKind, index: u32, bytes: &[u8]) -> Result<(), HostError> {
+        // What is longer than any part has the wrong hash, cut off or not.
+        let len = self.write_part(bytes.get(..LONGEST_PART).unwrap_or(bytes))?;
+        let kind = u32::from(part.number());
+        self.call_keyring("claviger_keyring_insert", (kind, index, len)).map(|_| ())
+    }
+
+    /// Provides the parts that `verdict` lacks, and asks again.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn verify_with_parts(
+        &mut self,
+        presented: &[u8],
+        context: &RequestContext<'_>,
+        inserted: &InsertedParts,
+        mut verdict: Verdict<'static>,
+    ) -> Result<Verdict<'static>, HostError> {
+        for _ in 0..MOST_PARTS {
+            let Verdict::Denied(denied) = &mut verdict else { break };
+            let Some(needed) = denied.needed else { break };
+            match self.provide(&needed, inserted)? {
+                Provided::Here => verdict = self.ask(presented, context)?,
+                Provided::Nowhere => break,
+                Provided::Invalid => {
+                    (denied.code, denied.needed) = (DenialCode::KeyringInvalid, None);
+                    break;
+                }
+            }
+        }
+        Ok(verdict)
+    }
+
+    fn provide(&mut self, needed: &NeededPart, inserted: &InsertedParts) -> Result<Provided, HostError> {
+        let (kept, keyring) = (inserted.get(&needed.hash), self.keyring.clone());
+        let bytes = match (&kept, needed.in_bundle) {
+            (Some(kept), _) => &kept[..],
+            (None, None) => return Ok(Provided::Nowhere),
+            (None, Some(place)) => match keyring.as_ref().and_then(|keyring| keyring.part(place)) {
+                Some(bytes) => bytes,
+                None => return Ok(Provided::Invalid),
+            },
+        };
+        match self.insert_part(needed.part, needed.index, bytes) {
+            Ok(()) => Ok(Provided::Here),
+            Err(HostError::Keyring(_)) => Ok(Provided::Invalid),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes into the part buffer, and returns the length.
+    fn write_part(&mut self, bytes: &[u8]) -> Result<u32, HostError> {
+        let no_room = HostError::NoRoomForPart { len: bytes.len() };
+        let Ok(len) = u32::try_from(bytes.len()) else { return Err(no_room) };
+        let address = self.call::<u32>("claviger_part_buffer", len)?;
+        if address == 0 {
+            return Err(no_room);
+        }
+        let memory = self.memory.data_mut(&mut self.store);
+        let slot = memory.get_mut(address as usize..).and_then(|memory| memory.get_mut(..bytes.len()));
+        slot.ok_or(HostError::InvalidAnswer)?.copy_from_slice(bytes);
+        Ok(len)
+    }
+
+    /// Calls a function that returns a status and says of keyrings what is wrong with them.
+    fn call_keyring<P: WasmParams>(&mut self, name: &'static str, parameters: P) -> Result<u32, HostError> {
+        let result = self.call(name, parameters)?;
+        let status = result.cast_signed();
+        if status >= 0 {
+            return Ok(result);
+        }
+        let number = KEYRING_STATUS.checked_sub(status).and_then(|number| u8::try_from(number).ok());
+        let Some(number) = number else { return Err(HostError::Refused { status }) };
+        let details = self.output::<16>(0)?.as_chunks::<8>().0;
+        let mut numbers = [0; 2];
+        for (slot, detail) in numbers.iter_mut().zip(details) {
+            *slot = u64::from_le_bytes(*detail);
+        }
+        let error = KeyringError::from_number(number, numbers);
+        Err(error.map_or(HostError::InvalidAnswer, HostError::Keyring))
+    }
+
+    /// Calls a function that is called too seldom to be looked up in advance.
+    fn call<P: WasmParams>(&mut self, name: &'static str, parameters: P) -> Result<u32, HostError> {
+        let function = self.export::<P>(name)?;
+        self.store.set_epoch_deadline(LOAD_TICKS);
+        function.call(&mut self.store, parameters).map_err(HostError::Trapped)
+    }
+}
+
+/// What became of a part that was needed.
+enum Provided {
+    Here,
+    Nowhere,
+    /// It is not what the keyring says.
+    Invalid,
+}

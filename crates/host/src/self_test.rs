@@ -1,0 +1,88 @@
+//! A module is tried out before it is relied on: it must decide as the core of this host does.
+
+use crate::{
+    error::HostError, instance::Instance, keyring::InsertedParts, keyring_keys::KeyringKeys, module::Module,
+    secrets::Secrets, trust::Trust,
+};
+use claviger_core::{
+    IssuingKey, KeyId, KeyKind, KeyPrefix, KeyRecord, KeyringBuilder, KeyringKey, KeyringTerms, OpaqueUse,
+    Policy, PolicyTerms, Purpose, RequestContext, SharedSecret, SignedKeyTerms, Verifier as NativeVerifier,
+    VerifierValue, generate_opaque_key, parse,
+};
+use std::{error::Error, sync::Arc};
+
+const NOW: u64 = 1_790_000_000;
+
+/// Keys with their contexts, decided by the module and by the core of this host.
+pub(crate) fn self_test(module: &Module) -> Result<(), HostError> {
+    with_secrets(module)?;
+    with_keyring(module)
+}
+
+/// What this test builds can be built, or something is wrong with this host.
+fn failed(_: impl Into<Box<dyn Error>>) -> HostError {
+    HostError::SelfTestFailed
+}
+
+/// A good key, a forged key and an expired key.
+fn with_secrets(module: &Module) -> Result<(), HostError> {
+    let prefix = KeyPrefix::new("self_test").map_err(failed)?;
+    let secret = SharedSecret::generate(Purpose::Issuing, 1, &[1; 40]);
+    let other = SharedSecret::generate(Purpose::Issuing, 1, &[2; 40]);
+    let issuer = IssuingKey::new(prefix, &secret).map_err(failed)?;
+    let forger = IssuingKey::new(prefix, &other).map_err(failed)?;
+    let terms = SignedKeyTerms::expiring(NOW, 1);
+    let good = issuer.generate(&[3; 8], terms).map_err(failed)?;
+    let forged = forger.generate(&[3; 8], terms).map_err(failed)?;
+
+    let native = NativeVerifier::new([issuer]).map_err(failed)?;
+    let secrets = Secrets::new().issuing_secret(prefix, secret);
+    let mut hosted = module.instantiate(&Trust::Secrets(secrets))?;
+    for (key, now) in [(&good, NOW), (&forged, NOW), (&good, NOW.saturating_add(120))] {
+        compare(&mut hosted, &native, key.expose(), &RequestContext::at(now))?;
+    }
+    Ok(())
+}
+
+/// A good key, without a context and for its own and another tenant, and one that the keyring does not know.
+fn with_keyring(module: &Module) -> Result<(), HostError> {
+    let prefix = KeyPrefix::new("self_test").map_err(failed)?;
+    let (id, good) = generate_opaque_key(&prefix, OpaqueUse::Bearer, &[4; 40]);
+    let (_, unknown) = generate_opaque_key(&prefix, OpaqueUse::Bearer, &[5; 40]);
+    let value = VerifierValue::of_key(&parse(good.expose()).map_err(failed)?);
+    let value = value.ok_or(HostError::SelfTestFailed)?;
+    let keyring_key = KeyringKey::generate(&[6; 40]);
+    let bundle = || -> Result<Vec<u8>, Box<dyn Error>> {
+        let mut builder = KeyringBuilder::new(&keyring_key, KeyringTerms::new(KeyId::from_u64(1)), 1);
+        let policy = Policy::new(&PolicyTerms::new(prefix, "tenant", "owner"))?;
+        let page = builder.set_page(0, &[Some(policy)])?;
+        let record = KeyRecord::new(id, KeyKind::Opaque, value.clone(), 0);
+        let chunk = builder.set_bucket(builder.bucket_of(id), &[record])?;
+        let parts: Vec<_> = chunk.into_iter().chain([page]).collect();
+        let root = builder.finish(1, NOW)?;
+        let part = |hash: &[u8; 32]| parts.iter().find(|part| part.hash == *hash).map(|part| &part.bytes[..]);
+        Ok(builder.bundle(&root, part)?)
+    };
+    let bundle: Arc<[u8]> = bundle().map_err(failed)?.into();
+
+    let mut native = NativeVerifier::with_keyring_keys([keyring_key.clone()]).map_err(failed)?;
+    native.replace_keyring(Arc::clone(&bundle), NOW).map_err(failed)?;
+    let mut hosted = module.instantiate(&Trust::KeyringKeys(KeyringKeys::from(keyring_key)))?;
+    hosted.offer_keyring(Arc::new(bundle), NOW)?;
+    let at_now = RequestContext::at(NOW);
+    for context in [at_now, at_now.tenant("tenant"), at_now.tenant("another")] {
+        compare(&mut hosted, &native, good.expose(), &context)?;
+        compare(&mut hosted, &native, unknown.expose(), &context)?;
+    }
+    Ok(())
+}
+
+fn compare(
+    hosted: &mut Instance,
+    native: &NativeVerifier,
+    key: &str,
+    context: &RequestContext<'_>,
+) -> Result<(), HostError> {
+    let verdict = hosted.verify_key(key.as_bytes(), context, &InsertedParts::default())?;
+    if verdict == native.verify_key(key, context) { Ok(()) } else { Err(HostError::SelfTestFailed) }
+}

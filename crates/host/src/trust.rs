@@ -1,0 +1,19 @@
+//! The two ways to verify, of which a verifier has one for as long as it lives.
+
+use crate::{error::HostError, keyring_keys::KeyringKeys, secrets::Secrets};
+
+/// What every instance of a verifier is configured with.
+pub(crate) enum Trust {
+    Secrets(Secrets),
+    KeyringKeys(KeyringKeys),
+}
+
+impl Trust {
+    /// Finds what the module would refuse, while there are still names to say it with.
+    pub(crate) fn check(&self) -> Result<(), HostError> {
+        match self {
+            Self::Secrets(secrets) => secrets.check(),
+            Self::KeyringKeys(keys) => keys.check(),
+        }
+    }
+}
