@@ -8,24 +8,42 @@ export type DenialCode =
   | "malformed"
   /** The text has the form of a key, but its checksum is not that of its characters. *Solution:* A character was mistyped or lost: copy the whole key again. */
   | "bad_checksum"
-  /** The key is for another product or environment than this verifier serves. That is seen before anything is proved, so it is told like a wrong key. *Solution:* Use a key with the prefix of this environment (live keys do not open test, and the other way round), or add the prefix to the verifier. */
+  /** The key is for another product or environment than this verifier serves, or is presented with another prefix than it was issued with. The prefix may be wrong before anything is proved, so it is told like a wrong key. *Solution:* Use a key with the prefix of this environment (live keys do not open test, and the other way round), or add the prefix to the verifier. */
   | "wrong_prefix"
-  /** The verifier knows nothing that could prove this key: it holds no such version of the issuing secret, or the key is one that only a keyring can prove and the verifier has none. *Solution:* Give the verifier every issuing secret whose keys are still in use; verify opaque keys and access tokens with a keyring. */
+  /** The verifier knows nothing that could prove this key: its keyring has no record of it (it was never issued for this audience, or was deleted), or it holds no such version of the issuing secret, or the key is one that only a keyring can prove and the verifier has none. *Solution:* If the key was just issued, wait for the next epoch of the keyring. Give a verifier without keyring every issuing secret whose keys are still in use; verify opaque keys and access tokens with a keyring. */
   | "unknown_key"
-  /** The secret in the key is wrong: the key was made up or changed, or made with another issuing secret of the same version. *Solution:* If the caller is honest, issue a new key. Otherwise look for what else this caller tries. */
+  /** The secret in the key is wrong: the key was made up or changed, regenerated since, or made with another issuing secret of the same version. *Solution:* If the caller is honest, issue a new key. Otherwise look for what else this caller tries. */
   | "bad_secret"
-  /** The key was issued at a time that lies more than five minutes ahead of the verifier's clock. *Solution:* Set the clocks of issuer and verifier by the same source. */
+  /** The key was revoked: expired at once by an operator, for good. *Solution:* Issue a new key. If the key was compromised, look at what it was used for. */
+  | "revoked"
+  /** The key, its group, its owner or its tenant is switched off. *Solution:* Switch it on again, if it should be. */
+  | "disabled"
+  /** The key is good from a later time on, or it says that it was issued more than five minutes ahead of the verifier's clock. *Solution:* Wait, or set the clocks of issuer and verifier by the same source. */
   | "not_yet_valid"
   /** The lifetime of the key is over. *Solution:* Issue a new key, or refresh it where keys can be refreshed. */
   | "expired"
   /** The key never expires, and a verifier without a keyring would never learn that it was revoked. *Solution:* Issue keys with a lifetime, verify with a keyring, or allow keys without lifetime and accept that only retiring the issuing secret ends them. */
   | "lifetime_required"
+  /** The key belongs to another tenant than the request is for, or the verifier has no keyring and cannot know. *Solution:* Use a key of that tenant; name the tenant only where a keyring is at hand. */
+  | "wrong_tenant"
+  /** The key may only be used from certain networks, and the client's address is in none of them or not known. *Solution:* Add the client's network to the key, or tell the verifier the client's address. */
+  | "ip_not_allowed"
+  /** The key does not have a permission that the request needs, or only the read-only part of it, or what was asked for is no permission, or the verifier has no keyring and cannot know. *Solution:* Give the owner of the key the permission, or use another key. */
+  | "insufficient_permission"
   /** Every instance of the WebAssembly module was busy for as long as a request may wait. *Solution:* Raise the number of instances or the time to wait, or find out what keeps the instances busy. */
   | "pool_exhausted"
   /** The WebAssembly module stopped in the middle of the work, ran out of time, or answered something that it cannot answer. Its instance was thrown away. *Solution:* Retry. If it stays, report it with the host's error, which names the cause. */
   | "verifier_fault"
   /** The WebAssembly module was asked for a verdict before it was given a secret. *Solution:* Commit a configuration to the module before the first verification. */
-  | "not_configured";
+  | "not_configured"
+  /** The verifier does not have the keyring yet, or not the part of it that this key needs; or the request demands knowledge of revocations, and the verifier has only issuing secrets. *Solution:* Load the keyring, or insert the part that is named, and verify again. */
+  | "keyring_unavailable"
+  /** The keyring is older than it may be used: too long ago, nothing newer was published or reached the verifier. *Solution:* Find out why the publisher or the way from it to the verifier stands still. */
+  | "keyring_expired"
+  /** The keyring is older than this request allows: stale where it must be fresh, of an earlier epoch, or too many seconds old. *Solution:* Refresh the keyring and verify again. */
+  | "keyring_stale"
+  /** A part of the keyring is not what its root says, or names what is not there. Nothing is decided by it. *Solution:* Fetch the keyring again. If it stays, its publisher is at fault: build it as a whole. */
+  | "keyring_invalid";
 
 /** The codes by their numbers in WebAssembly memory. */
 export const denialCodes: Readonly<Record<number, DenialCode>> = {
@@ -35,12 +53,21 @@ export const denialCodes: Readonly<Record<number, DenialCode>> = {
   4: "wrong_prefix",
   5: "unknown_key",
   6: "bad_secret",
+  32: "revoked",
+  33: "disabled",
   35: "not_yet_valid",
   36: "expired",
   37: "lifetime_required",
+  38: "wrong_tenant",
+  39: "ip_not_allowed",
+  40: "insufficient_permission",
   64: "pool_exhausted",
   65: "verifier_fault",
   66: "not_configured",
+  67: "keyring_unavailable",
+  68: "keyring_expired",
+  69: "keyring_stale",
+  70: "keyring_invalid",
 };
 
 /**
@@ -58,10 +85,19 @@ export const denialClasses: Readonly<Record<DenialCode, DenialClass>> = {
   wrong_prefix: "unproven",
   unknown_key: "unproven",
   bad_secret: "unproven",
+  revoked: "policy",
+  disabled: "policy",
   not_yet_valid: "policy",
   expired: "policy",
   lifetime_required: "policy",
+  wrong_tenant: "policy",
+  ip_not_allowed: "policy",
+  insufficient_permission: "policy",
   pool_exhausted: "fault",
   verifier_fault: "fault",
   not_configured: "fault",
+  keyring_unavailable: "fault",
+  keyring_expired: "fault",
+  keyring_stale: "fault",
+  keyring_invalid: "fault",
 };

@@ -1,31 +1,99 @@
 // What the parity suite asks of a JavaScript runtime: verdicts on a batch of presented keys.
-import { Verifier, parseKey } from "claviger";
+import { ClavigerError, Verifier, parseKey } from "claviger";
 
-const verifiers = new Map();
+const keyringBytes = [];
+const living = [];
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const encoder = new TextEncoder();
 
-/** The verifier for these options, made once, as a program would. */
-export function verifierFor(options) {
-  const name = JSON.stringify(options);
-  let verifier = verifiers.get(name);
-  if (verifier === undefined) verifiers.set(name, (verifier = new Verifier(options)));
-  return verifier;
+function decodeBase64(text) {
+  if (globalThis.Buffer !== undefined) return new Uint8Array(Buffer.from(text, "base64"));
+  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 }
 
-/** `{ options, now, keys }`, the keys in base64 → what `verifyKey` and `parseKey` say about each. */
-export function answer({ options, now, keys, parse }) {
-  const verifier = verifierFor(options);
+/** Keyrings come once with their bytes, and then by name. */
+function bytesOf({ name, bytes }) {
+  if (bytes !== undefined) keyringBytes[name] = decodeBase64(bytes);
+  return keyringBytes[name];
+}
+
+/**
+ * The verifier for these options, made once, as a program would, and given those of the keyrings that it has not had.
+ * Without keyrings, the one that lives, whatever it was given.
+ */
+export function verifierFor(options, keyrings) {
+  const wanted = JSON.stringify(options);
+  const had = (names) => keyrings === undefined || names.every((name, place) => keyrings[place]?.name === name);
+  keyrings?.forEach(bytesOf);
+  let found = living.findLast(({ options, names }) => options === wanted && had(names));
+  if (found === undefined) living.push((found = { options: wanted, names: [], verifier: new Verifier(options) }));
+  for (const keyring of keyrings?.slice(found.names.length) ?? []) {
+    found.verifier.replaceKeyring(bytesOf(keyring), { now: keyring.now });
+    found.names.push(keyring.name);
+  }
+  return found.verifier;
+}
+
+/** `replaced`, `unchanged`, or the code with which a keyring is refused. */
+function offered(verifier, keyring) {
+  try {
+    return verifier.replaceKeyring(bytesOf(keyring), { now: keyring.now });
+  } catch (error) {
+    if (error instanceof ClavigerError) return error.code;
+    throw error;
+  }
+}
+
+function textOf(bytes) {
+  try {
+    return strict.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A verdict as one line, the same in every language. */
+function line(verdict) {
+  const {
+    verified, code, keyId, kind, prefix, tenant, owner, externalId, role, permissions, readOnly, metadata, limits, issuedAt,
+    expiresAt, freshness, epoch, age, revocationChecked,
+  } = verdict;
+  const flat = limits?.map(({ name, max, perSeconds }) => [name, max, perSeconds]);
+  const fields = [verified, code, keyId, kind, prefix, tenant, owner, externalId, role, permissions, readOnly, metadata, flat];
+  fields.push(issuedAt, expiresAt, freshness, epoch, age, revocationChecked);
+  return JSON.stringify(fields.map((field) => field ?? null));
+}
+
+/** SHA-256 of the verdicts' lines; every second key is presented as text, if it is some. */
+async function digest(verifier, facts, keys) {
+  const lines = keys.map((key, place) => {
+    const bytes = decodeBase64(key);
+    return line(verifier.verifyKey((place % 2 === 1 && textOf(bytes)) || bytes, facts));
+  });
+  const hash = await crypto.subtle.digest("SHA-256", encoder.encode(lines.join("\n")));
+  return Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/**
+ * `{ options, keyrings, facts, keys }`, the keys in base64 → what `verifyKey` and `parseKey` say about each, or with
+ * `digest` a hash of that; `{ options, keyrings, offer }` → what becomes of one more keyring.
+ */
+export async function answer({ options, keyrings, facts, keys, parse, offer, digest: hashed }) {
+  const verifier = verifierFor(options, keyrings);
+  if (offer !== undefined) {
+    const outcome = offered(verifier, offer);
+    // What took it is no longer what its keyrings say.
+    if (outcome === "replaced") living.splice(living.findIndex((entry) => entry.verifier === verifier), 1);
+    return outcome;
+  }
+  if (hashed) return digest(verifier, facts, keys);
   return keys.map((key) => {
-    const bytes = Uint8Array.from(atob(key), (character) => character.charCodeAt(0));
-    const fromBytes = verifier.verifyKey(bytes, { now });
-    let text;
-    try {
-      text = strict.decode(bytes);
-    } catch {
-      return { verdict: fromBytes };
-    }
-    const verdict = verifier.verifyKey(text, { now });
-    if (JSON.stringify(verdict) !== JSON.stringify(fromBytes)) throw new Error(`text and bytes differ: ${verdict} ${fromBytes}`);
+    const bytes = decodeBase64(key);
+    const fromBytes = verifier.verifyKey(bytes, facts);
+    const text = textOf(bytes);
+    if (text === undefined) return { verdict: fromBytes };
+    const verdict = verifier.verifyKey(text, facts);
+    if (JSON.stringify(verdict) !== JSON.stringify(fromBytes)) throw new Error(`text and bytes differ: ${JSON.stringify([verdict, fromBytes])}`);
     return parse ? { verdict, parts: parseKey(text) } : { verdict };
   });
 }

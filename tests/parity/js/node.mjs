@@ -3,5 +3,5 @@ import { createInterface } from "node:readline";
 import { answer } from "./harness.mjs";
 
 for await (const line of createInterface({ input: process.stdin, crlfDelay: Infinity })) {
-  process.stdout.write(JSON.stringify(answer(JSON.parse(line))) + "\n");
+  process.stdout.write(JSON.stringify(await answer(JSON.parse(line))) + "\n");
 }

@@ -3,9 +3,10 @@ import { answer, verifierFor } from "./harness.mjs";
 
 export default {
   async fetch(request, env) {
-    if (request.method === "POST") return Response.json(answer(await request.json()));
+    if (request.method === "POST") return Response.json(await answer(await request.json()));
     const [scheme, key] = request.headers.get("authorization")?.split(" ") ?? [];
-    const verdict = verifierFor(JSON.parse(env.OPTIONS)).verifyKey(scheme === "Bearer" ? key : null);
+    const options = JSON.parse(env.OPTIONS)[new URL(request.url).pathname.slice(1)];
+    const verdict = verifierFor(options).verifyKey(scheme === "Bearer" ? key : null);
     return Response.json(verdict, { status: verdict.verified ? 200 : 401 });
   },
 };

@@ -1,29 +1,34 @@
 //! The runtimes, each behind [`Face`]. Node and workerd are real processes that use the packed npm tarball.
 
-use crate::setup::Options;
+use crate::setup::{Bytes, Facts, Given, Options, Setup};
 use anyhow::{Context, Result, bail, ensure};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use claviger_core::{RequestContext, Verdict};
-use claviger_host::{Module, PoolOptions, Verifier as HostedVerifier};
+use claviger_core::{Replacement, Verifier as NativeVerifier};
+use claviger_host::{HostError, Module, PoolOptions, Verifier as HostedVerifier};
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 use std::{
     env, fs,
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::Arc,
 };
 
-/// Presented keys, to be verified by one configuration at one time.
+/// Presented keys, to be verified by one verifier for one request.
 pub struct Batch<'b> {
-    /// The configuration.
-    pub options: &'b Options,
-    /// Unix seconds.
-    pub now: u64,
+    /// The verifier.
+    pub setup: &'b Setup,
+    /// The facts of the request.
+    pub facts: &'b Facts,
     /// What was presented.
     pub keys: &'b [Vec<u8>],
 }
 
 /// A runtime that can verify.
+///
+/// It keeps one verifier for each configuration. Where a batch's verifier was given further keyrings than before, the
+/// one that lives is given them: replacing is what is tested, and not making anew.
 pub trait Face {
     /// Its name in tables.
     fn name(&self) -> &'static str;
@@ -31,8 +36,23 @@ pub trait Face {
     /// The verdict on each key, as the JSON of `claviger-core`.
     ///
     /// # Errors
-    /// If the runtime fails; a key never makes it.
+    /// If the runtime fails, or the verifier does not take its keyrings; a key never makes it.
     fn verify(&mut self, batch: &Batch<'_>) -> Result<Vec<Value>>;
+
+    /// SHA-256 over the verdicts on all keys, one line each: quicker to compare, and says nothing where it differs.
+    ///
+    /// # Errors
+    /// Those of [`verify`](Self::verify).
+    fn digest(&mut self, batch: &Batch<'_>) -> Result<String> {
+        let lines: Vec<String> = self.verify(batch)?.iter().map(line).collect();
+        Ok(hex(&Sha256::digest(lines.join("\n"))))
+    }
+
+    /// Offers one more keyring to a verifier: `replaced`, `unchanged`, or why it is refused.
+    ///
+    /// # Errors
+    /// If the runtime fails.
+    fn offer(&mut self, setup: &Setup, keyring: &Given) -> Result<String>;
 }
 
 /// All four, started.
@@ -41,19 +61,115 @@ pub trait Face {
 /// If one cannot be started; says what is missing.
 pub fn all() -> Result<Vec<Box<dyn Face>>> {
     Ok(vec![
-        Box::new(Native),
+        Box::new(Native::default()),
         Box::new(Wasmtime::new()?),
         Box::new(Node::start()?),
         Box::new(Workerd::start(PARITY_WORKER, ("OPTIONS", "{}"))?),
     ])
 }
 
-fn to_json(verdicts: impl Iterator<Item = Verdict<'static>>) -> Result<Vec<Value>> {
-    verdicts.map(|verdict| Ok(serde_json::to_value(verdict)?)).collect()
+/// The verifiers of a face in this process, and how many keyrings each was given.
+struct Living<V>(Vec<(Options, Vec<usize>, V)>);
+
+impl<V> Living<V> {
+    /// The verifier of a setup, given what it was not given yet.
+    fn verifier(
+        &mut self,
+        setup: &Setup,
+        make: impl FnOnce() -> Result<V>,
+        mut give: impl FnMut(&mut V, &Given) -> Result<()>,
+    ) -> Result<&mut V> {
+        // Bytes are the same if they are in the same place: nobody changes them, and the setup keeps them.
+        let given: Vec<usize> =
+            setup.keyrings.iter().map(|given| Arc::as_ptr(&given.keyring.0) as usize).collect();
+        let place =
+            self.0.iter().position(|(options, had, _)| *options == setup.options && given.starts_with(had));
+        let place = match place {
+            Some(place) => place,
+            None => {
+                self.0.push((setup.options.clone(), Vec::new(), make()?));
+                self.0.len() - 1
+            }
+        };
+        let (_, had, verifier) = self.0.get_mut(place).context("no verifier")?;
+        for keyring in setup.keyrings.iter().skip(had.len()) {
+            give(verifier, keyring)?;
+        }
+        *had = given;
+        Ok(verifier)
+    }
+
+    /// Gives up the verifier of a setup, because it took a keyring that its setup does not have.
+    fn give_up(&mut self, setup: &Setup) {
+        self.0.retain(|(options, _, _)| *options != setup.options);
+    }
+}
+
+/// A verdict as one line, the same in every language.
+fn line(verdict: &Value) -> String {
+    const NAMES: [&str; 19] = [
+        "verified",
+        "code",
+        "key_id",
+        "kind",
+        "prefix",
+        "tenant",
+        "owner",
+        "external_id",
+        "role",
+        "permissions",
+        "read_only",
+        "metadata",
+        "limits",
+        "issued_at",
+        "expires_at",
+        "freshness",
+        "epoch",
+        "age",
+        "revocation_checked",
+    ];
+    let field = |name: &&str| match verdict.get(*name) {
+        None => Value::Null,
+        Some(Value::Array(limits)) if *name == "limits" => limits
+            .iter()
+            .map(|limit| {
+                ["name", "max", "per_seconds"].map(|name| limit.get(name).cloned().unwrap_or_default())
+            })
+            .map(|fields| Value::from(fields.to_vec()))
+            .collect(),
+        Some(value) => value.clone(),
+    };
+    Value::Array(NAMES.iter().map(field).collect()).to_string()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn outcome(replacement: Replacement) -> &'static str {
+    match replacement {
+        Replacement::Replaced => "replaced",
+        Replacement::Unchanged => "unchanged",
+    }
 }
 
 /// `claviger-core`, linked.
-pub struct Native;
+pub struct Native(Living<NativeVerifier>);
+
+impl Default for Native {
+    fn default() -> Self {
+        Self(Living(Vec::new()))
+    }
+}
+
+impl Native {
+    fn verifier(&mut self, setup: &Setup) -> Result<&mut NativeVerifier> {
+        let give = |verifier: &mut NativeVerifier, given: &Given| {
+            Ok(verifier.replace_keyring(given.keyring.clone(), given.now).map(drop)?)
+        };
+        self.0.verifier(setup, || setup.options.native(), give)
+    }
+}
 
 impl Face for Native {
     fn name(&self) -> &'static str {
@@ -61,14 +177,29 @@ impl Face for Native {
     }
 
     fn verify(&mut self, batch: &Batch<'_>) -> Result<Vec<Value>> {
-        let (verifier, context) = (batch.options.native()?, RequestContext::at(batch.now));
-        to_json(batch.keys.iter().map(|key| verifier.verify_key(key, &context).into_owned()))
+        let verifier = self.verifier(batch.setup)?;
+        batch.facts.with_context(|context| {
+            let verdicts = batch.keys.iter().map(|key| verifier.verify_key(key, context));
+            verdicts.map(|verdict| Ok(serde_json::to_value(verdict)?)).collect()
+        })
+    }
+
+    fn offer(&mut self, setup: &Setup, keyring: &Given) -> Result<String> {
+        let outcome = match self.verifier(setup)?.replace_keyring(keyring.keyring.clone(), keyring.now) {
+            Ok(replacement) => outcome(replacement),
+            Err(error) => error.as_str(),
+        };
+        if outcome == "replaced" {
+            self.0.give_up(setup);
+        }
+        Ok(outcome.to_owned())
     }
 }
 
 /// `claviger-host` with its embedded module.
 pub struct Wasmtime {
     module: Module,
+    verifiers: Living<HostedVerifier>,
 }
 
 impl Wasmtime {
@@ -77,7 +208,26 @@ impl Wasmtime {
     /// # Errors
     /// Those of `Module::embedded`.
     pub fn new() -> Result<Self> {
-        Ok(Self { module: Module::embedded()? })
+        Ok(Self { module: Module::embedded()?, verifiers: Living(Vec::new()) })
+    }
+
+    fn verifier(&mut self, setup: &Setup) -> Result<&mut HostedVerifier> {
+        let (module, options) = (&self.module, &setup.options);
+        let make = || {
+            Ok(if options.has_keyring() {
+                HostedVerifier::with_keyring_keys(
+                    module,
+                    options.hosted_keyring_keys()?,
+                    PoolOptions::default(),
+                )?
+            } else {
+                HostedVerifier::new(module, options.hosted_secrets()?, PoolOptions::default())?
+            })
+        };
+        let give = |verifier: &mut HostedVerifier, given: &Given| {
+            Ok(verifier.replace_keyring(given.keyring.clone(), given.now).map(drop)?)
+        };
+        self.verifiers.verifier(setup, make, give)
     }
 }
 
@@ -87,9 +237,23 @@ impl Face for Wasmtime {
     }
 
     fn verify(&mut self, batch: &Batch<'_>) -> Result<Vec<Value>> {
-        let verifier = HostedVerifier::new(&self.module, batch.options.hosted()?, PoolOptions::default())?;
-        let context = RequestContext::at(batch.now);
-        to_json(batch.keys.iter().map(|key| verifier.verify_key(key, &context).into_owned()))
+        let verifier = self.verifier(batch.setup)?;
+        batch.facts.with_context(|context| {
+            let verdicts = batch.keys.iter().map(|key| verifier.verify_key(key, context));
+            verdicts.map(|verdict| Ok(serde_json::to_value(verdict)?)).collect()
+        })
+    }
+
+    fn offer(&mut self, setup: &Setup, keyring: &Given) -> Result<String> {
+        let outcome = match self.verifier(setup)?.replace_keyring(keyring.keyring.clone(), keyring.now) {
+            Ok(replacement) => outcome(replacement),
+            Err(HostError::Keyring(error)) => error.as_str(),
+            Err(error) => return Err(error.into()),
+        };
+        if outcome == "replaced" {
+            self.verifiers.give_up(setup);
+        }
+        Ok(outcome.to_owned())
     }
 }
 
@@ -124,6 +288,7 @@ pub struct Node {
     _process: Process,
     requests: ChildStdin,
     answers: BufReader<ChildStdout>,
+    sent: Sent,
 }
 
 impl Node {
@@ -137,7 +302,7 @@ impl Node {
         let mut child = command.spawn().context("cannot start node; install Node.js 20 or later")?;
         let requests = child.stdin.take().context("no stdin")?;
         let answers = BufReader::new(child.stdout.take().context("no stdout")?);
-        Ok(Self { _process: Process(child), requests, answers })
+        Ok(Self { _process: Process(child), requests, answers, sent: Sent::default() })
     }
 
     /// What `verifyKey` and `parseKey` say about each key.
@@ -145,13 +310,18 @@ impl Node {
     /// # Errors
     /// If Node ends.
     pub fn answers(&mut self, batch: &Batch<'_>, parse: bool) -> Result<Vec<Value>> {
-        writeln!(self.requests, "{}", request(batch, parse))?;
+        let request = self.sent.request(batch, parse);
+        answers(&self.ask(&request)?)
+    }
+
+    fn ask(&mut self, request: &Value) -> Result<String> {
+        writeln!(self.requests, "{request}")?;
         self.requests.flush()?;
         let mut line = String::new();
         if self.answers.read_line(&mut line)? == 0 {
             bail!("node ended; its error is above");
         }
-        answers(&line)
+        Ok(line)
     }
 }
 
@@ -163,6 +333,19 @@ impl Face for Node {
     fn verify(&mut self, batch: &Batch<'_>) -> Result<Vec<Value>> {
         self.answers(batch, false)?.into_iter().map(verdict).collect()
     }
+
+    fn digest(&mut self, batch: &Batch<'_>) -> Result<String> {
+        let mut request = self.sent.request(batch, false);
+        if let Value::Object(fields) = &mut request {
+            fields.insert("digest".to_owned(), true.into());
+        }
+        Ok(serde_json::from_str(&self.ask(&request)?)?)
+    }
+
+    fn offer(&mut self, setup: &Setup, keyring: &Given) -> Result<String> {
+        let request = self.sent.offer(setup, keyring);
+        Ok(serde_json::from_str(&self.ask(&request)?)?)
+    }
 }
 
 /// The bundled worker of this suite.
@@ -173,6 +356,7 @@ pub struct Workerd {
     _process: Process,
     _config: tempfile::TempDir,
     port: u64,
+    sent: Sent,
 }
 
 impl Workerd {
@@ -198,19 +382,19 @@ impl Workerd {
         let event: Value =
             serde_json::from_str(&line).context("workerd did not start; its error is above")?;
         let port = event.get("port").and_then(Value::as_u64).context("workerd names no port")?;
-        Ok(Self { _process: child, _config: config, port })
+        Ok(Self { _process: child, _config: config, port, sent: Sent::default() })
     }
 
-    fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/", self.port)
+    fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}/{path}", self.port)
     }
 
     /// Sends one request as a client does, and returns the HTTP status and the body.
     ///
     /// # Errors
     /// If workerd does not answer.
-    pub fn get(&self, header: Option<(&str, &str)>) -> Result<(u16, String)> {
-        let mut request = ureq::get(self.url()).config().http_status_as_error(false).build();
+    pub fn get(&self, path: &str, header: Option<(&str, &str)>) -> Result<(u16, String)> {
+        let mut request = ureq::get(self.url(path)).config().http_status_as_error(false).build();
         if let Some((name, value)) = header {
             request = request.header(name, value);
         }
@@ -218,13 +402,14 @@ impl Workerd {
         Ok((response.status().as_u16(), response.body_mut().read_to_string()?))
     }
 
-    /// Presents one key to the worker of this suite, and returns the HTTP status and the verdict.
+    /// Presents one key to the worker of this suite, whose binding has options by names, and returns the HTTP status and
+    /// the verdict of the verifier with those of `name`.
     ///
     /// # Errors
     /// If workerd does not answer.
-    pub fn present(&self, key: Option<&str>) -> Result<(u16, Value)> {
+    pub fn present(&self, name: &str, key: Option<&str>) -> Result<(u16, Value)> {
         let bearer = key.map(|key| format!("Bearer {key}"));
-        let (status, body) = self.get(bearer.as_deref().map(|bearer| ("authorization", bearer)))?;
+        let (status, body) = self.get(name, bearer.as_deref().map(|bearer| ("authorization", bearer)))?;
         Ok((status, snake_case(serde_json::from_str(&body)?)))
     }
 
@@ -232,10 +417,14 @@ impl Workerd {
     ///
     /// # Errors
     /// If workerd does not answer.
-    pub fn answers(&self, batch: &Batch<'_>, parse: bool) -> Result<Vec<Value>> {
-        let mut response = ureq::post(self.url()).send(request(batch, parse).to_string())?;
-        let body = response.body_mut().with_config().limit(1 << 30).read_to_string()?;
-        answers(&body)
+    pub fn answers(&mut self, batch: &Batch<'_>, parse: bool) -> Result<Vec<Value>> {
+        let request = self.sent.request(batch, parse);
+        answers(&self.ask(&request)?)
+    }
+
+    fn ask(&self, request: &Value) -> Result<String> {
+        let mut response = ureq::post(self.url("")).send(request.to_string())?;
+        Ok(response.body_mut().with_config().limit(1 << 30).read_to_string()?)
     }
 }
 
@@ -246,6 +435,19 @@ impl Face for Workerd {
 
     fn verify(&mut self, batch: &Batch<'_>) -> Result<Vec<Value>> {
         self.answers(batch, false)?.into_iter().map(verdict).collect()
+    }
+
+    fn digest(&mut self, batch: &Batch<'_>) -> Result<String> {
+        let mut request = self.sent.request(batch, false);
+        if let Value::Object(fields) = &mut request {
+            fields.insert("digest".to_owned(), true.into());
+        }
+        Ok(serde_json::from_str(&self.ask(&request)?)?)
+    }
+
+    fn offer(&mut self, setup: &Setup, keyring: &Given) -> Result<String> {
+        let request = self.sent.offer(setup, keyring);
+        Ok(serde_json::from_str(&self.ask(&request)?)?)
     }
 }
 
@@ -270,9 +472,36 @@ const worker :Workerd.Worker = (
     ))
 }
 
-fn request(batch: &Batch<'_>, parse: bool) -> Value {
-    let keys: Vec<String> = batch.keys.iter().map(|key| BASE64_STANDARD.encode(key)).collect();
-    json!({"options": batch.options, "now": batch.now, "keys": keys, "parse": parse})
+/// The keyrings that a JavaScript face has: each is sent once, and kept so that its place stays its name.
+#[derive(Default)]
+struct Sent(Vec<Bytes>);
+
+impl Sent {
+    /// A keyring by its name, with its bytes if they were not sent yet.
+    fn keyring(&mut self, given: &Given) -> Value {
+        let known = self.0.iter().position(|bytes| Arc::ptr_eq(&bytes.0, &given.keyring.0));
+        let name = known.unwrap_or(self.0.len());
+        if known.is_some() {
+            return json!({"name": name, "now": given.now});
+        }
+        self.0.push(given.keyring.clone());
+        json!({"name": name, "now": given.now, "bytes": BASE64_STANDARD.encode(&given.keyring)})
+    }
+
+    fn keyrings(&mut self, setup: &Setup) -> Vec<Value> {
+        setup.keyrings.iter().map(|given| self.keyring(given)).collect()
+    }
+
+    fn request(&mut self, batch: &Batch<'_>, parse: bool) -> Value {
+        let keys: Vec<String> = batch.keys.iter().map(|key| BASE64_STANDARD.encode(key)).collect();
+        let keyrings = self.keyrings(batch.setup);
+        json!({"options": batch.setup.options, "keyrings": keyrings, "facts": batch.facts, "keys": keys, "parse": parse})
+    }
+
+    fn offer(&mut self, setup: &Setup, keyring: &Given) -> Value {
+        let keyrings = self.keyrings(setup);
+        json!({"options": setup.options, "keyrings": keyrings, "offer": self.keyring(keyring)})
+    }
 }
 
 fn answers(json: &str) -> Result<Vec<Value>> {

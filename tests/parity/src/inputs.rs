@@ -1,6 +1,9 @@
 //! A reproducible stream of presented texts: a tenth good keys, the rest mutations of them.
 
-use crate::{setup::Options, vectors::with_checksum};
+use crate::{
+    setup::{Options, Setup},
+    vectors::with_checksum,
+};
 use anyhow::Result;
 use claviger_core::{
     IssuingKey, KeyPrefix, OpaqueUse, Purpose, SharedSecret, SignedKeyTerms, generate_opaque_key,
@@ -45,7 +48,7 @@ pub struct Inputs {
     trusted: Vec<IssuingKey>,
     strangers: Vec<IssuingKey>,
     /// What the verifier is told.
-    pub options: Options,
+    pub setup: Setup,
 }
 
 impl Inputs {
@@ -73,7 +76,7 @@ impl Inputs {
             }
         }
         let options = Options::trusting(secrets.iter().map(|(prefix, secret)| (*prefix, secret)));
-        Ok(Self { random, trusted, strangers, options })
+        Ok(Self { random, trusted, strangers, setup: options.into() })
     }
 
     /// The next `count` texts.
@@ -102,59 +105,71 @@ impl Inputs {
     }
 
     fn bad(&mut self) -> Result<Vec<u8>> {
-        let mut text = self.good()?;
-        let place = self.random.below(text.len());
-        let byte = self.random.bits() as u8;
+        let text = self.good()?;
         match self.random.below(16) {
-            0 => text = self.signed(false, SignedKeyTerms::expiring(NOW, 60))?,
+            0 => self.signed(false, SignedKeyTerms::expiring(NOW, 60)),
             1 => {
                 // Issued at any time around now, so: not yet valid, expired, or good.
                 let issued_at = NOW - 7200 + self.random.below(14_400) as u64;
                 let lifetime = 1 + self.random.below(120) as u32;
-                text = self.signed(true, SignedKeyTerms::expiring(issued_at, lifetime))?;
+                self.signed(true, SignedKeyTerms::expiring(issued_at, lifetime))
             }
-            2 => text = self.signed(true, SignedKeyTerms::without_lifetime(NOW))?,
+            2 => self.signed(true, SignedKeyTerms::without_lifetime(NOW)),
             3 => {
                 let prefix = *Self::pick(&mut self.random, &self.trusted)?.prefix();
-                let usage =
-                    if byte.is_multiple_of(2) { OpaqueUse::Bearer } else { OpaqueUse::BearerAndSigning };
-                text =
-                    generate_opaque_key(&prefix, usage, &self.random.bytes()).1.expose().as_bytes().to_vec();
-            }
-            4 => text.truncate(place),
-            5 => text.insert(place, byte),
-            6 => {
-                text.remove(place);
-            }
-            7 => text
-                .splice(place..place, "é_\u{1f511}\u{feff}".bytes().take(1 + usize::from(byte % 10)))
-                .for_each(drop),
-            8 => text.extend(std::iter::repeat_n(b'0', self.random.below(1 << 16))),
-            9 => text = (0..self.random.below(200)).map(|_| self.random.bits() as u8).collect(),
-            10 => text.rotate_left(place),
-            11 => text.make_ascii_uppercase(),
-            12 => {
-                let other = self.good()?;
-                let tail = other.get(place.min(other.len())..).unwrap_or_default().to_vec();
-                text.truncate(place);
-                text.extend(tail);
+                let uses = [OpaqueUse::Bearer, OpaqueUse::BearerAndSigning];
+                let usage = *Self::pick(&mut self.random, &uses)?;
+                let (_, key) = generate_opaque_key(&prefix, usage, &self.random.bytes());
+                Ok(key.expose().as_bytes().to_vec())
             }
             _ => {
-                // One character changed, often to another of the alphabet.
-                let alphabet = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_khstx";
-                let other = *Self::pick(&mut self.random, alphabet)?;
-                if let Some(slot) = text.get_mut(place) {
-                    *slot = if byte < 32 { byte } else { other };
-                }
-                // With a right checksum behind it, the change is seen by what comes after.
-                let body = text.len().saturating_sub(6);
-                if let Some(Ok(body)) =
-                    text.get(..body).map(std::str::from_utf8).filter(|_| byte.is_multiple_of(2))
-                {
-                    text = with_checksum(body).into_bytes();
-                }
+                let other = self.good()?;
+                mutate(&mut self.random, text, &other)
             }
         }
-        Ok(text)
     }
+}
+
+/// A text that is not quite the one that is given, or not at all; perhaps with a part of another.
+///
+/// # Errors
+/// None in practice.
+pub fn mutate(random: &mut Random, mut text: Vec<u8>, other: &[u8]) -> Result<Vec<u8>> {
+    let place = random.below(text.len());
+    let byte = random.bits() as u8;
+    match random.below(12) {
+        0 => text.truncate(place),
+        1 => text.insert(place, byte),
+        2 => {
+            text.remove(place);
+        }
+        3 => text
+            .splice(place..place, "é_\u{1f511}\u{feff}".bytes().take(1 + usize::from(byte % 10)))
+            .for_each(drop),
+        4 => text.extend(std::iter::repeat_n(b'0', random.below(1 << 12))),
+        5 => text = (0..random.below(200)).map(|_| random.bits() as u8).collect(),
+        6 => text.rotate_left(place),
+        7 => text.make_ascii_uppercase(),
+        8 => {
+            let tail = other.get(place.min(other.len())..).unwrap_or_default();
+            text.truncate(place);
+            text.extend(tail);
+        }
+        _ => {
+            // One character changed, often to another of the alphabet.
+            let alphabet = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_khstx";
+            let other = alphabet.get(random.below(alphabet.len())).copied().unwrap_or(b'0');
+            if let Some(slot) = text.get_mut(place) {
+                *slot = if byte < 32 { byte } else { other };
+            }
+            // With a right checksum behind it, the change is seen by what comes after.
+            let body = text.len().saturating_sub(6);
+            if let Some(Ok(body)) =
+                text.get(..body).map(std::str::from_utf8).filter(|_| byte.is_multiple_of(2))
+            {
+                text = with_checksum(body).into_bytes();
+            }
+        }
+    }
+    Ok(text)
 }

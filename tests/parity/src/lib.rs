@@ -2,10 +2,16 @@
 //!
 //! - [`faces`]: native, wasmtime, Node and workerd behind one trait.
 //! - [`setup`]: verifier configurations as all of them understand them.
-//! - [`vectors`]: the golden cases, written by `cargo xtask vectors`.
-//! - [`inputs`]: a reproducible stream of valid and mutated keys.
+//! - [`vectors`], [`keyring_vectors`]: the golden cases, written by `cargo xtask vectors`.
+//! - [`metered`]: the module with its instructions counted.
+//! - [`rings`]: keyrings put together key by key.
+//! - [`inputs`], [`ring_inputs`]: reproducible streams of valid and mutated keys, without and with a keyring.
 
 pub mod faces;
 pub mod inputs;
+pub mod keyring_vectors;
+pub mod metered;
+pub mod ring_inputs;
+pub mod rings;
 pub mod setup;
 pub mod vectors;

@@ -3,7 +3,10 @@
 //! Each case says what it is meant to show; writing fails if the core says otherwise. From then on the file is the
 //! contract, and every runtime is held to it.
 
-use crate::setup::{IssuingSecret, Options};
+use crate::{
+    keyring_vectors,
+    setup::{IssuingSecret, Options},
+};
 use anyhow::{Context, Result, ensure};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use claviger_core::{
@@ -13,6 +16,7 @@ use claviger_core::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -146,7 +150,7 @@ impl Writer {
     ) -> Result<()> {
         let found = self.verifiers.iter().find(|candidate| candidate.name == verifier);
         let native = found.context("no such verifier")?.options.native()?;
-        let verdict = native.verify_key(key, &RequestContext::at(now));
+        let verdict = native.verify_key(key, &RequestContext::at(now)).into_owned();
         ensure!(verdict.denial() == meant, "case {name} is meant to be {meant:?}, the core says {verdict:?}");
         let text = std::str::from_utf8(key).ok();
         self.cases.push(Case {
@@ -189,13 +193,13 @@ pub fn generate() -> Result<File> {
     let trusted =
         Options::trusting([(live, &old), (live, &new), (test, &new), (long, &last), (short, &last)]);
     let mut unlimited = trusted.clone();
-    unlimited.allow_keys_without_lifetime = true;
+    unlimited.allow_keys_without_lifetime = Some(true);
     let single = Options {
         issuing_secrets: vec![IssuingSecret {
             prefix: live.to_string(),
             secret: new.to_text().expose().to_owned(),
         }],
-        allow_keys_without_lifetime: false,
+        ..Options::default()
     };
     let named = |name: &str, options| NamedOptions { name: name.to_owned(), options };
     let verifiers = vec![
@@ -529,7 +533,10 @@ fn denial_codes_ts() -> String {
 ///
 /// # Errors
 /// Those of [`generate`].
-pub fn golden_files() -> Result<[(PathBuf, String); 2]> {
+pub fn golden_files() -> Result<BTreeMap<PathBuf, Vec<u8>>> {
     let types = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../js/src/denial-codes.ts");
-    Ok([(path(), serde_json::to_string_pretty(&generate()?)? + "\n"), (types, denial_codes_ts())])
+    let mut files = keyring_vectors::generate()?;
+    files.insert(path(), (serde_json::to_string_pretty(&generate()?)? + "\n").into_bytes());
+    files.insert(types, denial_codes_ts().into_bytes());
+    Ok(files)
 }

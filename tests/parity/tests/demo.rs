@@ -16,9 +16,14 @@ fn the_demo_gives_one_verdict_a_key_in_four_runtimes() -> Result<()> {
         let faces: Vec<&str> = verdicts.keys().map(String::as_str).collect();
         assert_eq!(faces, ["native", "wasmtime", "Node", "workerd"]);
         let native = verdicts.get("native").context("no native verdict")?;
-        assert!(verdicts.values().all(|verdict| verdict == native), "{line}");
+        // How old the keyring is, each says by its own clock.
+        let same = |verdict: &Value| {
+            let fields = native.as_object().into_iter().flatten();
+            fields.filter(|(name, _)| *name != "age").all(|(name, value)| verdict.get(name) == Some(value))
+        };
+        assert!(verdicts.values().all(same), "{line}");
         verified += usize::from(native.get("verified") == Some(&Value::Bool(true)));
     }
-    assert_eq!((printed.lines().count(), verified), (19, 4));
+    assert_eq!((printed.lines().count(), verified), (8 + 8 + 19, 7 + 1 + 4));
     Ok(())
 }

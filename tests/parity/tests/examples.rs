@@ -33,13 +33,13 @@ fn the_worker_lets_in_good_keys_only() -> Result<()> {
     let expired = issuer.generate(&[2; 8], SignedKeyTerms::expiring(now - 7200, 60))?;
 
     let worker = Workerd::start("example-worker", ("ISSUING_SECRET", secret))?;
-    let (status, body) = worker.get(Some(("x-api-key", good)))?;
+    let (status, body) = worker.get("", Some(("x-api-key", good)))?;
     let id = claviger_core::parse(good)?.id();
     assert_eq!((status, body), (200, format!("{{\"hello\":\"{id}\",\"readOnly\":false}}")));
     for denied in
         [None, Some(("x-api-key", expired.expose())), Some(("x-api-key", "")), Some(("x-api-key", "guess"))]
     {
-        assert_eq!(worker.get(denied)?, (401, "Unauthorized".to_owned()), "{denied:?}");
+        assert_eq!(worker.get("", denied)?, (401, "Unauthorized".to_owned()), "{denied:?}");
     }
     Ok(())
 }

@@ -6,9 +6,10 @@ use std::fs;
 
 fn main() -> Result<()> {
     for (path, content) in vectors::golden_files()? {
-        if fs::read_to_string(&path).is_ok_and(|present| present == content) {
+        if fs::read(&path).is_ok_and(|present| present == content) {
             continue;
         }
+        fs::create_dir_all(path.parent().unwrap_or(&path))?;
         fs::write(&path, content)?;
         eprintln!("wrote {}", path.display());
     }
