@@ -1,13 +1,12 @@
-// Measures verification in Node beside its peers, and prints one JSON line a result. All take turns in short rounds;
-// a figure is the median over the rounds. The peers get what they need prepared: keys imported, bytes encoded.
+// Measures verification without a keyring in Node beside its peers, and prints one JSON line a result. The peers get what
+// they need prepared: keys imported, bytes encoded.
 import { hmac } from "@noble/hashes/hmac.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { SignJWT, jwtVerify } from "jose";
 import { createHmac, timingSafeEqual, webcrypto } from "node:crypto";
 import { Verifier, generateKey, generateSharedSecret } from "claviger";
+import { check, measure } from "./rounds.mjs";
 
-const ROUNDS = 41;
-const ROUND_NS = 5_000_000n;
 const prefix = "acme_live";
 const secret = generateSharedSecret({ purpose: "issuing", version: 1 });
 const verifier = new Verifier({ issuingSecrets: [{ prefix, secret }] });
@@ -24,11 +23,8 @@ let turn = 0;
 const next = () => keys[(turn = (turn + 1) & 255)];
 const now = Math.floor(Date.now() / 1000);
 const context = { now };
-function check(good) {
-  if (!good) throw new Error("a good key was denied");
-}
 
-const cases = [
+await measure([
   { name: "claviger verifyKey, string", run: () => check(verifier.verifyKey(next()).verified) },
   { name: "claviger verifyKey, string, time given", run: () => check(verifier.verifyKey(next(), context).verified) },
   {
@@ -38,26 +34,4 @@ const cases = [
   { name: "@noble/hashes hmac", run: () => check(timingSafeEqual(hmac(sha256, macKey, message), tag)) },
   { name: "crypto.subtle.verify, awaited", runAsync: async () => check(await webcrypto.subtle.verify("HMAC", subtleKey, tag, message)) },
   { name: "jose jwtVerify, HS256", runAsync: async () => check((await jwtVerify(jwt, subtleKey)).payload.sub === "0123456789A") },
-].map((entry) => ({ ...entry, nanoseconds: [] }));
-
-for (let round = 0; round < ROUNDS; round++) {
-  for (const { run, runAsync, nanoseconds } of cases) {
-    const started = process.hrtime.bigint();
-    let calls = 0;
-    let elapsed = 0n;
-    while (elapsed < ROUND_NS) {
-      if (run) for (let i = 0; i < 64; i++) run();
-      else for (let i = 0; i < 64; i++) await runAsync();
-      calls += 64;
-      elapsed = process.hrtime.bigint() - started;
-    }
-    // The first rounds are the compiler's.
-    if (round >= 5) nanoseconds.push(Number(elapsed) / calls);
-  }
-}
-const median = (list) => list.sort((a, b) => a - b)[list.length >> 1];
-const base = median(cases[0].nanoseconds);
-for (const { name, nanoseconds } of cases) {
-  const value = median(nanoseconds);
-  console.log(JSON.stringify({ name, nanoseconds: value, to_claviger: value / base }));
-}
+]);

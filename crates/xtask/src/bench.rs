@@ -1,6 +1,6 @@
-//! The bench table: native and wasmtime from one program, Node from another, printed together.
+//! The bench table: native and wasmtime from one program, Node from two others, printed together.
 
-use crate::step::{cargo, note, output, root};
+use crate::step::{cargo, note, output, root, target_dir};
 use anyhow::{Context, Result};
 use serde_json::Value;
 use std::{fmt::Write, fs, process::Command};
@@ -11,23 +11,25 @@ const END: &str = "<!-- /bench -->";
 /// Measures and prints; with `write` also puts the table into the README.
 pub(crate) fn bench(write: bool, json: bool) -> Result<()> {
     note("compiling the benchmarks (some minutes at first)");
-    let mut native = cargo(["run", "--quiet", "--profile", "bench", "--package", "claviger-bench"]);
-    let native = output(&mut native)?;
+    let rings = target_dir().join("bench");
+    let mut native = cargo(["run", "--quiet", "--profile", "bench", "--package", "claviger-bench", "--"]);
+    let native = output(native.arg(&rings))?;
     note("measuring in Node");
-    let node = output(Command::new("node").current_dir(root().join("js")).arg("bench/verify.mjs"))?;
+    let node =
+        |script: &str| output(Command::new("node").current_dir(root().join("js")).arg(script).arg(&rings));
+    let (stateless, keyring) = (node("bench/verify.mjs")?, node("bench/keyring.mjs")?);
     if json {
-        print!("{native}{node}");
+        print!("{native}{stateless}{keyring}");
         return Ok(());
     }
     let mut table = format!("Machine: {}.\n", machine());
-    let ring = rows(&native)?;
-    let _ = writeln!(table, "\n| native and wasmtime | ns | × ring |\n|---|---:|---:|");
-    for row in &ring {
-        let _ = writeln!(table, "| {} | {} | {:.2} |", row.name, digits(row.nanoseconds), row.ratio);
-    }
-    let _ = writeln!(table, "\n| Node | ns | × claviger |\n|---|---:|---:|");
-    for row in rows(&node)? {
-        let _ = writeln!(table, "| {} | {} | {:.1} |", row.name, digits(row.nanoseconds), row.ratio);
+    let (sizes, times) = split(&native)?;
+    add_times(&mut table, "native and wasmtime", "× ring", &times);
+    add_times(&mut table, "Node, no keyring", "× claviger", &split(&stateless)?.1);
+    add_times(&mut table, "Node, keyring", "× node:crypto", &split(&keyring)?.1);
+    table.push_str("\n| size | bytes |\n|---|---:|\n");
+    for row in sizes {
+        let _ = writeln!(table, "| {} | {} |", row.name, digits(row.figure));
     }
     print!("{table}");
     if write {
@@ -40,28 +42,44 @@ pub(crate) fn bench(write: bool, json: bool) -> Result<()> {
     Ok(())
 }
 
+fn add_times(table: &mut String, title: &str, unit: &str, rows: &[Row]) {
+    let _ = writeln!(table, "\n| {title} | ns | {unit} |\n|---|---:|---:|");
+    for row in rows {
+        let _ = writeln!(table, "| {} | {} | {:.2} |", row.name, digits(row.figure), row.ratio);
+    }
+}
+
+/// What was measured: sizes in bytes, and times in nanoseconds with their ratio.
+fn split(lines: &str) -> Result<(Vec<Row>, Vec<Row>)> {
+    let (mut sizes, mut times) = (Vec::new(), Vec::new());
+    for line in lines.lines() {
+        let value: Value = serde_json::from_str(line)?;
+        let number = |name: &str| value.get(name).and_then(Value::as_f64);
+        let name = value.get("name").and_then(Value::as_str).context("a result without a name")?.to_owned();
+        match number("bytes") {
+            Some(figure) => sizes.push(Row { name, figure, ratio: 0.0 }),
+            None => {
+                let figure = number("nanoseconds").context("a result without nanoseconds")?;
+                let ratio = number("to_first").context("a result without a ratio")?;
+                times.push(Row { name, figure, ratio });
+            }
+        }
+    }
+    Ok((sizes, times))
+}
+
 struct Row {
     name: String,
-    nanoseconds: f64,
+    figure: f64,
     ratio: f64,
 }
 
-fn rows(lines: &str) -> Result<Vec<Row>> {
-    let row = |line: &str| {
-        let value: Value = serde_json::from_str(line)?;
-        let number = |name: &str| value.get(name).and_then(Value::as_f64);
-        Ok(Row {
-            name: value.get("name").and_then(Value::as_str).context("a result without a name")?.to_owned(),
-            nanoseconds: number("nanoseconds").context("a result without nanoseconds")?,
-            ratio: number("to_ring").or_else(|| number("to_claviger")).context("a result without a ratio")?,
-        })
-    };
-    lines.lines().map(row).collect()
-}
-
-/// Whole nanoseconds, in groups of three.
-fn digits(nanoseconds: f64) -> String {
-    let plain = format!("{nanoseconds:.0}");
+/// Whole numbers in groups of three; small ones with a decimal.
+fn digits(figure: f64) -> String {
+    if figure < 100.0 {
+        return format!("{figure:.1}");
+    }
+    let plain = format!("{figure:.0}");
     let mut grouped = String::new();
     for (index, digit) in plain.chars().enumerate() {
         if index > 0 && (plain.len() - index).is_multiple_of(3) {

@@ -5,7 +5,7 @@ use claviger_core::{
     KeyId, KeyKind, KeyPrefix, KeyRecord, KeyringBuilder, KeyringKey, KeyringPart, KeyringTerms, Limit,
     OpaqueUse, POLICIES_PER_PAGE, Policy, PolicyTerms, VerifierValue, generate_opaque_key, parse,
 };
-use std::collections::HashMap;
+use std::{collections::HashMap, fs, path::Path};
 
 /// When all of it happens, in Unix seconds.
 pub(crate) const NOW: u64 = 1_790_000_000;
@@ -86,6 +86,19 @@ impl Ring {
         let root = builder.finish(1, NOW)?;
         let bundle = builder.bundle(&root, |hash| parts.get(hash).map(Vec::as_slice))?;
         Ok(Self { key, keys, policies, root, parts, bundle, texts, text_len })
+    }
+
+    /// The bytes of all chunks.
+    pub(crate) fn chunk_bytes(&self) -> usize {
+        self.parts.values().filter(|part| part.starts_with(b"CVGC")).map(Vec::len).sum()
+    }
+
+    /// Writes what another program needs to measure with it.
+    pub(crate) fn write(&self, folder: &Path, name: &str) -> Result<()> {
+        fs::create_dir_all(folder)?;
+        fs::write(folder.join(format!("{name}.bundle")), &self.bundle)?;
+        fs::write(folder.join(format!("{name}.keys")), &self.texts)?;
+        Ok(fs::write(folder.join("keyring-key"), self.key.to_text().expose())?)
     }
 
     /// What verifiers are told.
