@@ -176,8 +176,9 @@ fn every_documented_error_of_keyrings_has_its_status() {
     begin(&mut raw);
     assert_eq!(raw.add_keyring_key(issuing(1, 1).to_text().expose()), WRONG_PURPOSE);
     assert_eq!(raw.add_keyring_key(&good()), WRONG_PURPOSE);
-    let error = parse(&text[1..]).unwrap_err();
-    assert_eq!(raw.add_keyring_key(&text[1..]), MALFORMED - i32::from(error.number()));
+    let cut = text.split_at(text.len() - 1).0;
+    let error = parse(cut).unwrap_err();
+    assert_eq!(raw.add_keyring_key(cut), MALFORMED - i32::from(error.number()));
     assert_eq!(raw.call("verifier_add_keyring_key", &[Val::I32(4097)]), INVALID_INPUT);
     assert_eq!(raw.call("verifier_commit", &[]), INVALID_CONFIGURATION, "no key was added");
     begin(&mut raw);

@@ -301,7 +301,7 @@ fn a_new_instance_has_the_keyring() {
 }
 
 #[test]
-fn a_context_that_does_not_fit_is_a_fault_and_harms_no_instance() {
+fn a_context_that_does_not_fit_is_a_fault_and_the_verifier_goes_on() {
     let options = PoolOptions::default().max_instances(1);
     let (hosted, native) = (verifier(options), pair(&Ring::at(1).bundle()).1);
     hosted.replace_keyring(Ring::at(1).bundle(), NOW).unwrap();

@@ -25,7 +25,8 @@ fn every_call_is_by_the_keyring_that_was_there_when_it_started_or_a_later_one() 
     const THREADS: usize = 4;
     let verifier = verifier(patient(3));
     // The key is revoked in every other epoch.
-    let ring = |epoch| Ring { revoked: epoch % 2 == 0, ..Ring::at(epoch) };
+    let revoked = |epoch: u64| epoch.is_multiple_of(2);
+    let ring = |epoch| Ring { revoked: revoked(epoch), ..Ring::at(epoch) };
     verifier.replace_keyring(ring(1).bundle(), NOW).unwrap();
     let (other_id, other) = opaque(0x92);
 
@@ -41,7 +42,7 @@ fn every_call_is_by_the_keyring_that_was_there_when_it_started_or_a_later_one() 
                 let ceiling = begun.load(Ordering::SeqCst);
                 let epoch = verdict.freshness().and_then(Freshness::epoch).unwrap();
                 assert!((floor..=ceiling).contains(&epoch), "{epoch}: {floor} to {ceiling}");
-                let expected = if epoch % 2 == 0 { Some(DenialCode::Revoked) } else { None };
+                let expected = if revoked(epoch) { Some(DenialCode::Revoked) } else { None };
                 assert_eq!(verdict.denial(), expected, "{epoch}");
                 if floor != ceiling {
                     during.fetch_add(1, Ordering::SeqCst);
@@ -76,6 +77,65 @@ fn every_call_is_by_the_keyring_that_was_there_when_it_started_or_a_later_one() 
     });
     println!("{} rounds, {} of them during a replacement", rounds.into_inner(), during.into_inner());
     assert_eq!(verifier.keyring().unwrap().epoch, EPOCHS);
+}
+
+/// A bundle that holds up whoever reads it first after it was armed, until it is opened.
+struct Gate {
+    bundle: Vec<u8>,
+    armed: AtomicBool,
+    entered: AtomicBool,
+    open: AtomicBool,
+}
+
+impl AsRef<[u8]> for &Gate {
+    fn as_ref(&self) -> &[u8] {
+        if self.armed.swap(false, Ordering::SeqCst) {
+            self.entered.store(true, Ordering::SeqCst);
+            while !self.open.load(Ordering::SeqCst) {
+                thread::yield_now();
+            }
+        }
+        &self.bundle
+    }
+}
+
+#[test]
+fn a_replacement_waits_for_the_call_that_is_under_way() {
+    let no = || AtomicBool::new(false);
+    let bundle = Ring::at(1).bundle();
+    let gate: &'static Gate = Box::leak(Box::new(Gate { bundle, armed: no(), entered: no(), open: no() }));
+    let verifier = verifier(patient(2));
+    verifier.replace_keyring(gate, NOW).unwrap();
+    let wait_for = |flag: &AtomicBool| {
+        while !flag.load(Ordering::SeqCst) {
+            thread::yield_now();
+        }
+    };
+    gate.armed.store(true, Ordering::SeqCst);
+    thread::scope(|scope| {
+        let _open = SetOnDrop(&gate.open);
+        // It needs a part of the bundle.
+        let call = scope.spawn(|| verifier.try_verify_key(good(), &AT_NOW).unwrap());
+        wait_for(&gate.entered);
+        let replacing = scope.spawn(|| {
+            verifier.replace_keyring(Ring { revoked: true, ..Ring::at(2) }.bundle(), NOW).unwrap();
+            gate.open.load(Ordering::SeqCst)
+        });
+        // The new one is in use from before the replacement returns.
+        while verifier.keyring().unwrap().epoch < 2 {
+            thread::yield_now();
+        }
+        let verdict = verifier.try_verify_key(good(), &AT_NOW).unwrap();
+        assert_eq!(verdict.denial(), Some(DenialCode::Revoked));
+        // What does not wait has every chance to return here.
+        for _ in 0..10_000 {
+            thread::yield_now();
+        }
+        gate.open.store(true, Ordering::SeqCst);
+        assert!(replacing.join().unwrap(), "it returned while a call was under way");
+        let verdict = call.join().unwrap();
+        assert_eq!(verdict.freshness().and_then(Freshness::epoch), Some(1), "a call ends as it began");
+    });
 }
 
 #[test]

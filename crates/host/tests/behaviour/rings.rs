@@ -57,8 +57,10 @@ pub(crate) fn presented() -> Vec<String> {
     // The id of a good key with another secret, and with the end of another key.
     let forged = std::array::from_fn(|place| if place < 8 { 0x01 } else { 0x02 });
     all.push(generate_opaque_key(&live(), OpaqueUse::Bearer, &forged).1.expose().to_owned());
-    all.push(format!("{}{}", &good()[..21], &opaque(0x11).1[21..]));
-    all.extend([signed(), good().replace("live", "Live"), good()[..40].to_owned(), String::new()]);
+    let (good, other) = (good(), opaque(0x11).1);
+    let (id, end) = (good.split_at(21).0, other.split_at(21).1);
+    all.push(format!("{id}{end}"));
+    all.extend([signed(), good.replace("live", "Live"), good.split_at(40).0.to_owned(), String::new()]);
     all.push(key_with(prefix("other"), &issuing(1, 1), SignedKeyTerms::expiring(NOW, 60)));
     all.push(generate_opaque_key(&prefix("other"), OpaqueUse::Bearer, &[0x01; 40]).1.expose().to_owned());
     all
