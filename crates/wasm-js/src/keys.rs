@@ -26,7 +26,7 @@ fn entropy<const N: usize>() -> Result<[u8; N], Failure> {
 }
 
 /// A number of JavaScript as an integer from 0 to `max`.
-fn integer(name: &str, number: f64, max: u64) -> Result<u64, Failure> {
+pub(crate) fn integer(name: &str, number: f64, max: u64) -> Result<u64, Failure> {
     let integer = number as u64;
     if integer as f64 == number && integer <= max {
         Ok(integer)

@@ -4,6 +4,7 @@
 //! ([`RawVerifier`]) crosses the border with bytes in a buffer and numbers; other calls take strings and numbers, and
 //! give rich values back as plain objects.
 
+mod keyring;
 mod keys;
 mod raw_verifier;
 

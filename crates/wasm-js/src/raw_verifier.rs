@@ -1,25 +1,54 @@
 //! The hot path: JavaScript writes a key into a buffer, calls with numbers, and reads the verdict's record.
 
 use crate::{Failure, keys::issuing_key};
-use claviger_core::{DenialCode, RequestContext, VERDICT_RECORD_LEN, Verdict, Verifier, push_wiping};
+use claviger_core::{
+    ContextRecord, DenialCode, RequestContext, VERDICT_RECORD_LEN, Verdict, Verifier, push_wiping,
+};
 use wasm_bindgen::prelude::*;
 use zeroize::Zeroize;
 
-/// Longer than any key. What does not fit is denied by its length.
-const INPUT_CAPACITY: usize = 1024;
+/// Room for a key and a context. No key is longer than 1024 bytes: what is longer is denied by its beginning.
+const INPUT_CAPACITY: usize = 4096;
 
-/// A verifier with the two buffers through which it is used.
+/// A verifier with the buffers through which it is used.
 #[wasm_bindgen]
 pub struct RawVerifier {
-    verifier: Verifier,
+    pub(crate) verifier: Verifier,
     input: [u8; INPUT_CAPACITY],
-    output: [u8; VERDICT_RECORD_LEN],
+    output: Output,
+    /// Where a part of a keyring is on its way in.
+    pub(crate) part: Vec<u8>,
+}
+
+/// What a verification leaves for JavaScript to read, as a row of u32.
+#[repr(C, align(8))]
+struct Output {
+    record: [u8; VERDICT_RECORD_LEN],
+    /// Where the policy of the record is; it stays there until the keyring is replaced.
+    policy: u32,
+}
+
+impl Output {
+    /// Leaves a verdict, and says its denial code's number; 0 if there is none.
+    fn write(&mut self, verdict: &Verdict<'_>) -> u32 {
+        verdict.write_record(&mut self.record);
+        let policy = verdict.verified().and_then(|verified| verified.policy.as_ref());
+        self.policy = policy.map_or(0, |policy| policy.as_bytes().as_ptr() as usize as u32);
+        verdict.denial().map_or(0, |code| u32::from(code.number()))
+    }
 }
 
 impl Drop for RawVerifier {
     /// The last presented key goes with the secrets.
     fn drop(&mut self) {
         self.input.zeroize();
+    }
+}
+
+impl RawVerifier {
+    pub(crate) fn with(verifier: Verifier) -> Self {
+        let output = Output { record: [0; VERDICT_RECORD_LEN], policy: 0 };
+        Self { verifier, input: [0; INPUT_CAPACITY], output, part: Vec::new() }
     }
 }
 
@@ -50,35 +79,43 @@ impl RawVerifier {
         secrets.zeroize();
         read?;
         let verifier = Verifier::new(keys).map_err(|error| Failure::new("invalid_options", error))?;
-        Ok(Self {
-            verifier: verifier.allow_keys_without_lifetime(allow_keys_without_lifetime),
-            input: [0; INPUT_CAPACITY],
-            output: [0; VERDICT_RECORD_LEN],
-        })
+        Ok(Self::with(verifier.allow_keys_without_lifetime(allow_keys_without_lifetime)))
     }
 
-    /// Where the key is to be written.
+    /// Where the key is to be written, and behind it the context.
     pub fn input(&self) -> u32 {
         self.input.as_ptr() as usize as u32
     }
 
-    /// How many bytes of key have room there.
+    /// How many bytes have room there.
     pub fn input_capacity(&self) -> u32 {
         INPUT_CAPACITY as u32
     }
 
-    /// Where the verdict's record is, 64 bytes: see `Verdict::write_record` in `claviger-core`.
+    /// Where the verdict's record is, 128 bytes (see `Verdict::write_record` in `claviger-core`), and behind it as a
+    /// u32 where its policy is.
     pub fn output(&self) -> u32 {
-        self.output.as_ptr() as usize as u32
+        (&raw const self.output) as usize as u32
     }
 
     /// Verifies the `len` bytes in the input at the time `now` (Unix seconds): 0, or a denial code's number.
     pub fn verify_key(&mut self, len: u32, now: f64) -> u32 {
         let verdict = match self.input.get(..len as usize) {
             Some(presented) => self.verifier.verify_key(presented, &RequestContext::at(now as u64)),
-            None => Verdict::denied(DenialCode::Malformed, None),
+            None => Verdict::denied(DenialCode::VerifierFault, None),
         };
-        verdict.write_record(&mut self.output);
-        verdict.denial().map_or(0, |code| u32::from(code.number()))
+        self.output.write(&verdict)
+    }
+
+    /// The same in the context whose record is the `context_len` bytes behind the key (see `ContextRecord` in
+    /// `claviger-core`).
+    pub fn verify_key_in_context(&mut self, len: u32, context_len: u32) -> u32 {
+        let parts = self.input.split_at_checked(len as usize);
+        let record = parts.and_then(|(_, rest)| ContextRecord::read(rest.get(..context_len as usize)?));
+        let verdict = match (parts, &record) {
+            (Some((presented, _)), Some(record)) => self.verifier.verify_key(presented, &record.context()),
+            _ => Verdict::denied(DenialCode::VerifierFault, None),
+        };
+        self.output.write(&verdict)
     }
 }
