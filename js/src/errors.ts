@@ -6,12 +6,42 @@ export type ClavigerErrorCode =
   | "invalid_options"
   /** A text is not a key prefix. */
   | "invalid_prefix"
-  /** A text is not an issuing secret; the message says which part of it is wrong. */
+  /** A text is not an issuing secret or keyring key; the message says which part of it is wrong. */
   | "invalid_secret"
   /** An issued-at or a lifetime that a key cannot hold. */
   | "invalid_time"
   /** The runtime gives no random bytes here. */
   | "no_entropy"
+  /** There is no memory left for a keyring. */
+  | "no_memory"
+  /** The bytes do not start as a root or bundle does. */
+  | "not_a_keyring"
+  /** The keyring is of a later format. */
+  | "unsupported_version"
+  /** The keyring is cut off. */
+  | "truncated"
+  /** The keyring goes on behind its end, or is larger than one can be. */
+  | "oversized"
+  /** The keyring was made with a keyring key that the verifier does not have. */
+  | "unknown_keyring_key"
+  /** The keyring has another id than the verifier serves. */
+  | "wrong_keyring"
+  /** The keyring was changed, or made with another key of the same id. */
+  | "wrong_mac"
+  /** The keyring, or a part with the right hash, breaks a rule of the format: its publisher is at fault. */
+  | "invalid_keyring"
+  /** The keyring was issued more than 300 seconds ahead of the verifier's clock. */
+  | "issued_in_future"
+  /** The verifier has a newer keyring, or was told to take none as old. */
+  | "older_epoch"
+  /** The verifier has another keyring of the same epoch: there are two publishers, or one is a forgery. */
+  | "same_epoch_other_content"
+  /** A part does not have the hash that the keyring names. */
+  | "wrong_hash"
+  /** The keyring names no such part. */
+  | "no_such_part"
+  /** The verifier has no keyring, or was made with issuing secrets and takes none. */
+  | "no_keyring"
   /** The object was used after `dispose()`. */
   | "disposed";
 
@@ -54,6 +84,19 @@ export function requireString(parameter: string, value: unknown): string {
 export function requireNumber(parameter: string, value: unknown): number {
   if (typeof value !== "number") throw wrongType(parameter, "a number", value);
   return value;
+}
+
+/** An integer from 0 to 2^53 - 1, or to `max`. */
+export function requireInteger(parameter: string, value: unknown, max = Number.MAX_SAFE_INTEGER): number {
+  if (typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= max) return value;
+  throw wrongType(parameter, `an integer from 0 to ${max}`, value);
+}
+
+/** Bytes, as a view that copies nothing. */
+export function requireBytes(parameter: string, value: unknown): Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  if (value instanceof ArrayBuffer) return new Uint8Array(value);
+  throw wrongType(parameter, "a Uint8Array or an ArrayBuffer", value);
 }
 
 export function optionalBoolean(parameter: string, value: unknown): boolean {

@@ -17,5 +17,14 @@ export {
   generateSharedSecret,
   parseKey,
 } from "./keys.js";
-export { type Denied, type Freshness, type KeyKind, type Verdict, type Verified } from "./verdict.js";
-export { type IssuingSecret, type RequestContext, Verifier, type VerifierOptions } from "./verifier.js";
+export { type RequestContext } from "./context.js";
+export { type Limit } from "./policy.js";
+export { type Denied, type Freshness, type KeyKind, type NeededPart, type Verdict, type Verified } from "./verdict.js";
+export {
+  type IssuingSecret,
+  type KeyringInfo,
+  type KeyringOptions,
+  type StatelessOptions,
+  Verifier,
+  type VerifierOptions,
+} from "./verifier.js";

@@ -1,31 +1,67 @@
-/** Verdicts: what a verifier answers, and how it reads them from the 64 bytes that the core writes. */
+/** Verdicts: what a verifier answers, and how it reads them from the 128 bytes that the core writes. */
 import { type DenialCode, denialCodes } from "./denial-codes.js";
+import type { Limit, Policy, PolicyCache } from "./policy.js";
 
-/** What a key is. */
-export type KeyKind = "opaque" | "opaque_signing" | "signed" | "access_token";
+/** What a key is. `imported`: it was made elsewhere, and a keyring knows its digest. */
+export type KeyKind = "opaque" | "opaque_signing" | "signed" | "access_token" | "imported";
 
-/** How old the knowledge behind a verdict is. `stateless`: only issuing secrets were at hand, no keyring. */
-export type Freshness = "stateless";
+/**
+ * How old the knowledge behind a verdict is. `stateless`: only issuing secrets were at hand, no keyring. `fresh`: a
+ * keyring not older than it is meant to be. `stale`: one that is older, and not yet too old to be used.
+ */
+export type Freshness = "stateless" | "fresh" | "stale";
 
-/** The key is proved and good for the request. */
+/**
+ * The key is proved and good for the request. What only a keyring can know is `null` without one.
+ *
+ * A verdict stays as it is, whatever becomes of the verifier. Its lists are shared between verdicts, and frozen.
+ */
 export interface Verified {
   verified: true;
   /** The public id of the key: 11 characters. */
   keyId: string;
   /** What kind of key it is. */
   kind: KeyKind;
-  /** Its prefix: product and environment. */
+  /** Its prefix: product and environment. Of an imported key, which has none, that which its issuer gave it. */
   prefix: string;
+  /** The opaque id of the tenant that it belongs to. */
+  tenant: string | null;
+  /** The opaque id of its owner. */
+  owner: string | null;
+  /** What the embedding application calls the owner or key; `null` if it does not say. */
+  externalId: string | null;
+  /** The name of its role; `null` if it has none. */
+  role: string | null;
+  /** What it may do: patterns such as `flights:view` or `flights:*`. */
+  permissions: readonly string[] | null;
   /** Whether only the read-only part of its rights may be used. */
   readOnly: boolean;
+  /** What the application wants to know of the key at each request, JSON by convention; `null` if nothing. */
+  metadata: string | null;
+  /** How often things may be done. */
+  limits: readonly Limit[] | null;
   /** When it was issued, in Unix seconds; `null` where the key does not say. */
   issuedAt: number | null;
   /** When it stops being good, in Unix seconds; `null` if never. */
   expiresAt: number | null;
   /** How old the knowledge behind this verdict is. */
   freshness: Freshness;
+  /** The epoch of the keyring: what was revoked before it was issued is denied. */
+  epoch: number | null;
+  /** Seconds since the keyring was issued. */
+  age: number | null;
   /** Whether the verifier could have known that the key was revoked. */
   revocationChecked: boolean;
+}
+
+/** A part of the keyring that has to be inserted before there can be a verdict. */
+export interface NeededPart {
+  /** What it is. */
+  part: "chunk" | "page";
+  /** Its place: bucket or page. */
+  index: number;
+  /** Its SHA-256 in hex, by which it can be fetched. */
+  hash: string;
 }
 
 /** The key is not good for the request, or that cannot be decided. */
@@ -35,23 +71,42 @@ export interface Denied {
   code: DenialCode;
   /** The presented id, for logs; `null` where none could be read. Proved only if `denialClasses[code]` is `policy`. */
   keyId: string | null;
+  /** How old the knowledge behind this verdict is; `null` if there was none to decide with. */
+  freshness: Freshness | null;
+  /** The epoch of the keyring; `null` if there was none. */
+  epoch: number | null;
+  /** Seconds since the keyring was issued; `null` if there was none. */
+  age: number | null;
+  /**
+   * Of `keyring_unavailable` alone: the part of the keyring that is missing, for `insertPart`; `null` if it is the
+   * whole keyring. It does not show in JSON.
+   */
+  readonly needed?: NeededPart | null;
 }
 
 /** What a verifier answers. Look at `verified` before anything else. */
 export type Verdict = Verified | Denied;
 
 const kinds: readonly (KeyKind | undefined)[] = [undefined, "opaque", "opaque_signing", "signed", "access_token"];
-const freshnesses: readonly (Freshness | undefined)[] = [undefined, "stateless"];
+const IMPORTED = 9;
+const freshnesses: readonly (Freshness | undefined)[] = [undefined, "stateless", "fresh", "stale"];
+export const KEYRING_UNAVAILABLE = 67;
+export const KEYRING_INVALID = 70;
 
 const READ_ONLY = 1;
 const HAS_ISSUED_AT = 2;
 const HAS_EXPIRES_AT = 4;
 const HAS_KEY_ID = 8;
+const HAS_POLICY = 16;
+const IN_BUNDLE = 32;
 /** Characters of an id. */
 export const KEY_ID_LENGTH = 11;
 
-export function denied(code: DenialCode, keyId: string | null = null): Denied {
-  return { verified: false, code, keyId };
+/** Numbers in what a verification leaves behind: the record, and the address of the policy. */
+export const OUTPUT_LENGTH = 33;
+
+function fault(): Denied {
+  return { verified: false, code: "verifier_fault", keyId: null, freshness: null, epoch: null, age: null };
 }
 
 /** The id in a text that the core found well-formed: the 11 characters behind the prefix, before claims or letter. */
@@ -62,31 +117,110 @@ function presentedId(text: string): string {
   return text.slice(end - KEY_ID_LENGTH, end);
 }
 
-/** Reads a record; `record` are its 64 bytes as 16 numbers, `text` is what was presented. */
-export function readVerdict(code: number, record: Uint32Array, text: string): Verdict {
-  const head = record[0] as number;
+/** Reads what a verification left in `output`; `text` is what was presented, `policies` those of the keyring. */
+export function readVerdict(
+  code: number,
+  output: Uint32Array,
+  text: string,
+  memory: Uint8Array,
+  policies: PolicyCache | undefined,
+): Verdict {
+  const head = output[0] as number;
+  if (code !== 0) return readDenied(code, head, output, text);
   const flags = (head >>> 16) & 0xff;
-  if (code !== 0) {
-    return denied(denialCodes[code] ?? "verifier_fault", flags & HAS_KEY_ID ? presentedId(text) : null);
-  }
-  const kind = kinds[(head >>> 8) & 0xff];
   const freshness = freshnesses[head >>> 24];
-  if ((head & 0xff) !== 0 || kind === undefined || freshness === undefined) return denied("verifier_fault");
-  const prefixLength = (record[1] as number) & 0xff;
+  const number = (head >>> 8) & 0xff;
+  const kind = number === IMPORTED ? "imported" : kinds[number];
+  if ((head & 0xff) !== 0 || kind === undefined || freshness === undefined) return fault();
+  const revocationChecked = freshness !== "stateless";
+  const lengths = output[1] as number;
+  let policy: Policy | null = null;
+  if (flags & HAS_POLICY && policies !== undefined) {
+    policy = policies.get(output[20] as number, memory, output[32] as number, lengths >>> 16);
+  }
+  // Whoever has a keyring knows whose the key is.
+  if ((policy !== null) !== revocationChecked) return fault();
+  const prefixLength = lengths & 0xff;
   return {
     verified: true,
-    keyId: text.slice(prefixLength + 1, prefixLength + 1 + KEY_ID_LENGTH),
+    keyId: kind === "imported" ? idFrom(output) : text.slice(prefixLength + 1, prefixLength + 1 + KEY_ID_LENGTH),
     kind,
-    prefix: text.slice(0, prefixLength),
+    // The core has seen that they are the same.
+    prefix: policy === null ? text.slice(0, prefixLength) : policy.prefix,
+    tenant: policy === null ? null : policy.tenant,
+    owner: policy === null ? null : policy.owner,
+    externalId: policy === null ? null : policy.externalId,
+    role: policy === null ? null : policy.role,
+    permissions: policy === null ? null : policy.permissions,
     readOnly: (flags & READ_ONLY) !== 0,
-    issuedAt: flags & HAS_ISSUED_AT ? u64(record, 4) : null,
-    expiresAt: flags & HAS_EXPIRES_AT ? u64(record, 6) : null,
+    metadata: policy === null ? null : policy.metadata,
+    limits: policy === null ? null : policy.limits,
+    issuedAt: flags & HAS_ISSUED_AT ? u64(output, 4) : null,
+    expiresAt: flags & HAS_EXPIRES_AT ? u64(output, 6) : null,
     freshness,
-    revocationChecked: freshness !== "stateless",
+    epoch: revocationChecked ? u64(output, 16) : null,
+    age: revocationChecked ? u64(output, 18) : null,
+    revocationChecked,
   };
 }
 
-/** Times stay far below 2^53, so a number holds them exactly. */
-function u64(record: Uint32Array, index: number): number {
-  return (record[index] as number) + (record[index + 1] as number) * 0x1_0000_0000;
+function readDenied(number: number, head: number, output: Uint32Array, text: string): Denied {
+  const code = denialCodes[number];
+  if (code === undefined) return fault();
+  const freshness = freshnesses[head >>> 24] ?? null;
+  const keyring = freshness === "fresh" || freshness === "stale";
+  const denied: Denied = {
+    verified: false,
+    code,
+    keyId: (head >>> 16) & HAS_KEY_ID ? presentedId(text) : null,
+    freshness,
+    epoch: keyring ? u64(output, 16) : null,
+    age: keyring ? u64(output, 18) : null,
+  };
+  if (number === KEYRING_UNAVAILABLE) Object.defineProperty(denied, "needed", { value: readNeeded(output) });
+  return denied;
+}
+
+const partKinds: readonly (NeededPart["part"] | undefined)[] = [undefined, "chunk", "page"];
+
+/** The number of a kind of part in WebAssembly. */
+export function partNumber(part: NeededPart["part"]): number {
+  return partKinds.indexOf(part);
+}
+
+function readNeeded(output: Uint32Array): NeededPart | null {
+  const part = partKinds[((output[1] as number) >>> 8) & 0xff];
+  if (part === undefined) return null;
+  const words = new DataView(output.buffer, output.byteOffset + 96, 32);
+  let hash = "";
+  for (let at = 0; at < 32; at += 4) hash += words.getUint32(at).toString(16).padStart(8, "0");
+  return { part, index: output[20] as number, hash };
+}
+
+/** Where in its bundle the part is that a denial needs; `undefined` if it needs none, or has no bundle. */
+export function placeOfNeeded(output: Uint32Array): { part: number; index: number; start: number; length: number } | undefined {
+  if ((((output[0] as number) >>> 16) & IN_BUNDLE) === 0) return undefined;
+  const part = ((output[1] as number) >>> 8) & 0xff;
+  return { part, index: output[20] as number, start: u64(output, 22), length: output[21] as number };
+}
+
+/** Times, epochs and places stay far below 2^53, so a number holds them exactly. */
+function u64(output: Uint32Array, index: number): number {
+  return (output[index] as number) + (output[index + 1] as number) * 0x1_0000_0000;
+}
+
+const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/** The id of a key whose text has none in it: base62 of a u64, divided in two halves. */
+function idFrom(output: Uint32Array): string {
+  let low = output[2] as number;
+  let high = output[3] as number;
+  let id = "";
+  for (let digit = 0; digit < KEY_ID_LENGTH; digit += 1) {
+    low += (high % 62) * 0x1_0000_0000;
+    high = Math.floor(high / 62);
+    id = DIGITS.charAt(low % 62) + id;
+    low = Math.floor(low / 62);
+  }
+  return id;
 }

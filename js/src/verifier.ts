@@ -1,9 +1,28 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** The verifier: presented keys in, verdicts out. */
 import type { RawVerifier } from "../wasm/claviger_wasm_js.js";
-import { unixSeconds } from "./clock.js";
-import { ClavigerError, calling, optionalBoolean, requireObject, requireString, wrongType } from "./errors.js";
-import { type Verdict, denied, readVerdict } from "./verdict.js";
+import { type RequestContext, readFacts, readNow, writeContext } from "./context.js";
+import {
+  ClavigerError,
+  calling,
+  optionalBoolean,
+  requireBytes,
+  requireInteger,
+  requireObject,
+  requireString,
+  wrongType,
+} from "./errors.js";
+import { PolicyCache } from "./policy.js";
+import {
+  KEYRING_INVALID,
+  KEYRING_UNAVAILABLE,
+  type NeededPart,
+  OUTPUT_LENGTH,
+  type Verdict,
+  partNumber,
+  placeOfNeeded,
+  readVerdict,
+} from "./verdict.js";
 import { wasm, wasmMemory } from "./wasm.js";
 
 /** An issuing secret, for the keys of one prefix. */
@@ -14,30 +33,77 @@ export interface IssuingSecret {
   secret: string;
 }
 
-/** What a {@link Verifier} trusts. */
-export interface VerifierOptions {
+/** A {@link Verifier} without keyring: it proves signed keys, and does not know which were revoked. */
+export interface StatelessOptions {
   /** The secrets whose keys are accepted. For rotation, give the old and the new version. */
-  issuingSecrets: IssuingSecret[];
+  issuingSecrets: readonly IssuingSecret[];
   /** Accept keys that never expire (by default not). Only retiring their issuing secret ends them. */
   allowKeysWithoutLifetime?: boolean;
+  keyringKeys?: never;
 }
 
-/** The facts about one request. */
-export interface RequestContext {
-  /** When it arrived, in Unix seconds. By default the runtime's clock. */
-  now?: number;
+/** A {@link Verifier} with a keyring, which knows every key, its rights and whether it was revoked. */
+export interface KeyringOptions {
+  /** The keyring key (`cvgkk_…`), or for its rotation two. Keep them where the runtime keeps secrets, never in code. */
+  keyringKeys: readonly string[];
+  /** The first keyring, as {@link Verifier.replaceKeyring} takes it. Without one, every key is `keyring_unavailable`. */
+  keyring?: Uint8Array | ArrayBuffer;
+  /** Take no keyring but this one: 11 characters. Otherwise the first one decides, and later ones have to have its id. */
+  keyringId?: string;
+  /** Demand for every request that the keyring is `fresh` (by default `stale` is enough). */
+  requireFresh?: boolean;
+  /** Demand for every request a keyring of at least this epoch; none below it is taken. */
+  minEpoch?: number;
+  /** Demand for every request that the keyring was issued at most so many seconds ago. */
+  maxAge?: number;
+  issuingSecrets?: never;
 }
+
+/** What a {@link Verifier} trusts. One way never falls back to the other. */
+export type VerifierOptions = StatelessOptions | KeyringOptions;
+
+/** What is known of the keyring that a verifier uses. */
+export interface KeyringInfo {
+  /** The id of the keyring: 11 characters. */
+  keyringId: string;
+  /** The id of the keyring key that it was made with: 11 characters. */
+  keyringKeyId: string;
+  /** Its epoch. */
+  epoch: number;
+  /** When it was issued, in Unix seconds. */
+  issuedAt: number;
+  /** For how many seconds from then on verdicts say `fresh`. */
+  freshFor: number;
+  /** For how many seconds from then on it is used at all. */
+  validFor: number;
+}
+
+/** Nothing longer is a key, and its beginning gets the same answer. Behind it in the buffer there is room for a context. */
+const LONGER_THAN_ANY_KEY = 1024;
+/** Bytes of a bundle that say how much of it is its head. */
+const BUNDLE_PREAMBLE = 24;
+/** More parts than a verdict can need one after the other. */
+const MOST_PARTS = 8;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /**
- * Verifies API keys with nothing but issuing secrets: no network, no state.
+ * Verifies API keys in this process: no network, and no waiting.
+ *
+ * With a keyring, verdicts say whose the key is and what it may do, revoked keys are denied, and every verdict says
+ * how old that knowledge is:
+ *
+ * ```js
+ * const verifier = new Verifier({ keyringKeys: [env.KEYRING_KEY], keyring: await readFile("acme.keyring") });
+ * const verdict = verifier.verifyKey(request.headers.get("x-api-key"), { permissions: ["flights:view"] });
+ * if (!verdict.verified) return new Response("unauthorized", { status: 401 });
+ * ```
+ *
+ * With nothing but issuing secrets it proves signed keys:
  *
  * ```js
  * const verifier = new Verifier({ issuingSecrets: [{ prefix: "acme_live", secret: env.ISSUING_SECRET }] });
- * const verdict = verifier.verifyKey(request.headers.get("x-api-key"));
- * if (!verdict.verified) return new Response("unauthorized", { status: 401 });
  * ```
  */
 export class Verifier {
@@ -46,73 +112,128 @@ export class Verifier {
   readonly #inputCapacity: number;
   readonly #outputAddress: number;
   /** Views of WebAssembly memory; detached (of length 0) when it has grown. */
+  #memory = new Uint8Array(0);
   #input = new Uint8Array(0);
   #output = new Uint32Array(0);
+  /** The bundle whose head is in WebAssembly, for the parts that verdicts need. */
+  #bundle: Uint8Array | undefined;
+  #policies: PolicyCache | undefined;
 
   /**
    * @throws {TypeError} if an option has a wrong type; it names the option.
-   * @throws {ClavigerError} `invalid_prefix`, `invalid_secret` or `invalid_options`.
+   * @throws {ClavigerError} `invalid_prefix`, `invalid_secret` or `invalid_options`; and what
+   * {@link Verifier.replaceKeyring} throws, if there is a keyring.
    */
   constructor(options: VerifierOptions) {
-    const { issuingSecrets, allowKeysWithoutLifetime } = requireObject("options", options);
-    if (!Array.isArray(issuingSecrets)) throw wrongType("options.issuingSecrets", "an array", issuingSecrets);
-    const prefixes: string[] = [];
-    const secrets: string[] = [];
-    issuingSecrets.forEach((entry: unknown, index) => {
-      const name = `options.issuingSecrets[${index}]`;
-      const { prefix, secret } = requireObject(name, entry);
-      prefixes.push(requireString(`${name}.prefix`, prefix));
-      secrets.push(requireString(`${name}.secret`, secret));
-    });
-    const allow = optionalBoolean("options.allowKeysWithoutLifetime", allowKeysWithoutLifetime);
-    const { RawVerifier } = wasm();
-    const raw = calling(() => new RawVerifier(prefixes, secrets, allow));
+    const given = requireObject("options", options);
+    const { keyring } = given;
+    const raw = given["keyringKeys"] === undefined ? statelessVerifier(given) : keyringVerifier(given);
     this.#raw = raw;
     this.#inputAddress = raw.input();
     this.#inputCapacity = raw.input_capacity();
     this.#outputAddress = raw.output();
+    if (keyring === undefined) return;
+    try {
+      this.#replaceKeyring(raw, requireBytes("options.keyring", keyring), readNow("options", undefined));
+    } catch (error) {
+      this.dispose();
+      throw error;
+    }
   }
 
   /**
    * What this verifier says about a presented key. A bad key never throws; it is denied.
    *
    * @param key The presented key; `null` or `undefined` (a header that is not there) is denied as `missing`.
-   * @param context What else is known of the request.
+   * @param context What else is known of the request, and what it needs. `tenant` and `permissions` are left out or
+   * set, never `undefined`.
    * @throws {TypeError} if a parameter has a wrong type; it names the parameter.
-   * @throws {ClavigerError} `disposed` after {@link dispose}.
+   * @throws {ClavigerError} `disposed` after {@link dispose}; `invalid_options` if tenant, address and permissions are
+   * longer together than some 3000 bytes.
    */
   verifyKey(key: string | Uint8Array | null | undefined, context?: RequestContext): Verdict {
-    const raw = this.#raw;
-    if (raw === undefined) throw new ClavigerError("disposed", "this verifier was disposed");
-    const now = context === undefined ? unixSeconds() : readNow(context);
+    const raw = this.#live();
+    const now = readNow("context", context);
+    const facts = context === undefined ? undefined : readFacts(context);
 
-    if (this.#input.length === 0) this.#view();
-    const input = this.#input;
+    if (this.#memory.length === 0) this.#view();
     let length: number;
     if (typeof key === "string") {
-      // No character takes less than a byte, so this is too long whatever its characters are.
-      if (key.length > this.#inputCapacity) return denied("malformed");
-      const { read, written } = encoder.encodeInto(key, input);
-      length = read === key.length ? written : this.#inputCapacity + 1;
+      const start = key.length > LONGER_THAN_ANY_KEY ? key.slice(0, LONGER_THAN_ANY_KEY) : key;
+      length = encoder.encodeInto(start, this.#input).written;
     } else if (key === null || key === undefined) {
       length = 0;
     } else if (key instanceof Uint8Array) {
-      length = key.length;
-      if (length <= this.#inputCapacity) input.set(key);
+      length = Math.min(key.length, LONGER_THAN_ANY_KEY);
+      this.#input.set(length < key.length ? key.subarray(0, length) : key);
     } else {
       throw wrongType("key", "a string or a Uint8Array", key);
     }
 
-    const code = raw.verify_key(length, now);
-    if (this.#output.length === 0) this.#view();
-    const text = typeof key === "string" ? key : length > this.#inputCapacity ? "" : this.#text(length);
-    return readVerdict(code, this.#output, text);
+    let code: number;
+    if (facts === undefined) {
+      code = raw.verify_key(length, now);
+      if (code === KEYRING_UNAVAILABLE) code = this.#verifyWithParts(() => raw.verify_key(length, now));
+    } else {
+      const start = this.#inputAddress + length;
+      const end = this.#inputAddress + this.#inputCapacity;
+      const contextLength = writeContext(facts, now, this.#memory, start, end);
+      code = raw.verify_key_in_context(length, contextLength);
+      if (code === KEYRING_UNAVAILABLE) {
+        code = this.#verifyWithParts(() => raw.verify_key_in_context(length, contextLength));
+      }
+    }
+    if (this.#memory.length === 0) this.#view();
+    const text = typeof key === "string" ? key : decoder.decode(this.#input.subarray(0, length));
+    return readVerdict(code, this.#output, text, this.#memory, this.#policies);
+  }
+
+  /**
+   * Puts a keyring in the place of the present one: a bundle, whose parts are read and checked when a verdict needs
+   * them, or a root alone, whose parts are {@link insertPart inserted}. Parts that did not change are not read again.
+   *
+   * A bundle is kept and not copied: do not change its bytes afterwards. If they change all the same, that is noticed
+   * by their hash, and keys that need them are denied as `keyring_invalid`.
+   *
+   * @param options `now`: the time in Unix seconds, by default the runtime's clock.
+   * @returns Whether it is in use now, or was before.
+   * @throws {TypeError} if a parameter has a wrong type; it names the parameter.
+   * @throws {ClavigerError} `not_a_keyring`, `unsupported_version`, `truncated`, `oversized`, `unknown_keyring_key`,
+   * `wrong_keyring`, `wrong_mac`, `invalid_keyring`, `issued_in_future`, `older_epoch`, `same_epoch_other_content`,
+   * `no_keyring`, `no_memory` or `disposed`. The present keyring then stays in use.
+   */
+  replaceKeyring(keyring: Uint8Array | ArrayBuffer, options?: { now?: number }): "replaced" | "unchanged" {
+    const raw = this.#live();
+    return this.#replaceKeyring(raw, requireBytes("keyring", keyring), readNow("options", options));
+  }
+
+  /**
+   * Inserts a part of the keyring that a denial {@link Denied.needed needed}. It is checked against its hash.
+   *
+   * @throws {TypeError} if a parameter has a wrong type; it names the parameter.
+   * @throws {ClavigerError} `wrong_hash`, `no_such_part`, `invalid_keyring`, `no_keyring`, `no_memory` or `disposed`.
+   */
+  insertPart(part: NeededPart["part"], index: number, bytes: Uint8Array | ArrayBuffer): void {
+    const raw = this.#live();
+    if (part !== "chunk" && part !== "page") throw new TypeError('part must be "chunk" or "page"');
+    requireInteger("index", index, 0xffff_ffff);
+    const given = requireBytes("bytes", bytes);
+    calling(() => insert(raw, partNumber(part), index, given));
+  }
+
+  /**
+   * The keyring that is in use; `null` if there is none.
+   *
+   * @throws {ClavigerError} `disposed`.
+   */
+  get keyring(): KeyringInfo | null {
+    return (this.#live().keyring() as KeyringInfo | undefined) ?? null;
   }
 
   /** Frees the memory of the verifier, its secrets overwritten. It must not be used any more. */
   dispose(): void {
     this.#raw?.free();
-    this.#raw = undefined;
+    this.#raw = this.#bundle = this.#policies = undefined;
   }
 
   /** The same as {@link dispose}, for `using`. */
@@ -120,20 +241,106 @@ export class Verifier {
     this.dispose();
   }
 
-  #text(length: number): string {
-    return decoder.decode(this.#input.subarray(0, length));
+  #live(): RawVerifier {
+    if (this.#raw === undefined) throw new ClavigerError("disposed", "this verifier was disposed");
+    return this.#raw;
+  }
+
+  #replaceKeyring(raw: RawVerifier, keyring: Uint8Array, now: number): "replaced" | "unchanged" {
+    const length = keyring.length;
+    const headLength = calling(() => {
+      writePart(raw, keyring, Math.min(length, BUNDLE_PREAMBLE));
+      return raw.keyring_head_len(length);
+    });
+    const replaced = calling(() => {
+      writePart(raw, keyring, headLength);
+      return raw.replace_keyring(length, now);
+    });
+    if (!replaced) return "unchanged";
+    this.#bundle = headLength < length ? keyring : undefined;
+    this.#policies = new PolicyCache();
+    return "replaced";
+  }
+
+  /** Verifies once more for each part that was needed, and is in the bundle. The key is still in the input. */
+  #verifyWithParts(verify: () => number): number {
+    const raw = this.#live();
+    let code = KEYRING_UNAVAILABLE;
+    for (let parts = 0; code === KEYRING_UNAVAILABLE && parts < MOST_PARTS; parts += 1) {
+      if (this.#memory.length === 0) this.#view();
+      const place = placeOfNeeded(this.#output);
+      const bundle = this.#bundle;
+      if (place === undefined || bundle === undefined) return code;
+      const { part, index, start, length } = place;
+      // Its owner may have transferred it away.
+      if (start + length > bundle.length) return KEYRING_INVALID;
+      try {
+        insert(raw, part, index, bundle.subarray(start, start + length));
+      } catch (error) {
+        if (error instanceof Error) throw error;
+        return (error as { code: string }).code === "no_memory" ? code : KEYRING_INVALID;
+      }
+      code = verify();
+    }
+    return code;
   }
 
   #view(): void {
     const { buffer } = wasmMemory();
-    this.#input = new Uint8Array(buffer, this.#inputAddress, this.#inputCapacity);
-    this.#output = new Uint32Array(buffer, this.#outputAddress, 16);
+    this.#memory = new Uint8Array(buffer);
+    this.#input = new Uint8Array(buffer, this.#inputAddress, LONGER_THAN_ANY_KEY);
+    this.#output = new Uint32Array(buffer, this.#outputAddress, OUTPUT_LENGTH);
   }
 }
 
-function readNow(context: RequestContext): number {
-  const { now } = requireObject("context", context);
-  if (now === undefined) return unixSeconds();
-  if (typeof now !== "number" || !(now >= 0)) throw wrongType("context.now", "Unix seconds", now);
-  return now;
+/** Copies the first `length` bytes into WebAssembly, where the next call finds them. */
+function writePart(raw: RawVerifier, bytes: Uint8Array, length: number): void {
+  const address = raw.part_buffer(length);
+  new Uint8Array(wasmMemory().buffer, address, length).set(bytes.subarray(0, length));
+}
+
+function insert(raw: RawVerifier, part: number, index: number, bytes: Uint8Array): void {
+  const { buffer } = wasmMemory();
+  // Of what is longer than any part, as much as it takes to see that.
+  writePart(raw, bytes, Math.min(bytes.length, raw.part_limit()));
+  raw.insert_part(part, index);
+  const grown = wasmMemory().buffer;
+  if (grown !== buffer) raw.grow_ahead(grown.byteLength / 8);
+}
+
+function statelessVerifier(options: Record<string, unknown>): RawVerifier {
+  const { issuingSecrets, allowKeysWithoutLifetime } = options;
+  if (!Array.isArray(issuingSecrets)) {
+    throw wrongType("options.issuingSecrets", "an array (or give options.keyringKeys)", issuingSecrets);
+  }
+  forbid(options, ["keyring", "keyringId", "requireFresh", "minEpoch", "maxAge"], "needs options.keyringKeys");
+  const prefixes: string[] = [];
+  const secrets: string[] = [];
+  issuingSecrets.forEach((entry: unknown, index) => {
+    const name = `options.issuingSecrets[${index}]`;
+    const { prefix, secret } = requireObject(name, entry);
+    prefixes.push(requireString(`${name}.prefix`, prefix));
+    secrets.push(requireString(`${name}.secret`, secret));
+  });
+  const allow = optionalBoolean("options.allowKeysWithoutLifetime", allowKeysWithoutLifetime);
+  const { RawVerifier } = wasm();
+  return calling(() => new RawVerifier(prefixes, secrets, allow));
+}
+
+function keyringVerifier(options: Record<string, unknown>): RawVerifier {
+  const { keyringKeys, keyringId, requireFresh, minEpoch, maxAge } = options;
+  if (!Array.isArray(keyringKeys)) throw wrongType("options.keyringKeys", "an array", keyringKeys);
+  forbid(options, ["issuingSecrets", "allowKeysWithoutLifetime"], "is for a verifier without options.keyringKeys");
+  const keys = Array.from(keyringKeys, (key: unknown, index) => requireString(`options.keyringKeys[${index}]`, key));
+  const id = keyringId === undefined ? undefined : requireString("options.keyringId", keyringId);
+  const fresh = optionalBoolean("options.requireFresh", requireFresh);
+  const epoch = minEpoch === undefined ? 0 : requireInteger("options.minEpoch", minEpoch);
+  const age = maxAge === undefined ? undefined : requireInteger("options.maxAge", maxAge);
+  const { RawVerifier } = wasm();
+  return calling(() => RawVerifier.with_keyring_keys(keys, id, fresh, epoch, age));
+}
+
+function forbid(options: Record<string, unknown>, names: readonly string[], reason: string): void {
+  const name = names.find((name) => options[name] !== undefined);
+  if (name !== undefined) throw new ClavigerError("invalid_options", `options.${name} ${reason}`);
 }

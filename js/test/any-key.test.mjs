@@ -2,14 +2,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Verifier } from "claviger";
-import { now, signedKey, trusted } from "./fixtures.mjs";
+import { now, signedKey, stateless, trusted } from "./fixtures.mjs";
 
 const verifier = new Verifier(trusted);
 const good = signedKey();
 
 function denied(key, code) {
   const shown = typeof key === "string" ? `${key.length} characters` : String(key?.length);
-  assert.deepEqual(verifier.verifyKey(key, { now }), { verified: false, code, keyId: null }, shown);
+  assert.deepEqual(verifier.verifyKey(key, { now }), { verified: false, code, keyId: null, ...stateless }, shown);
   // What came before leaves nothing behind.
   assert.equal(verifier.verifyKey(good, { now }).verified, true);
 }
@@ -40,7 +40,7 @@ test("text that is no key is malformed", () => {
     "🔑".repeat(2 ** 18),
     good + "0".repeat(2 ** 20),
     // About the size of the buffer, in characters and in bytes.
-    ...[340, 341, 342, 511, 512, 513, 1022, 1023, 1024, 1025].flatMap((length) =>
+    ...[340, 341, 342, 511, 512, 513, 1022, 1023, 1024, 1025, 4095, 4096, 4097].flatMap((length) =>
       ["0", "é", "\u20ac", "🔑", "\ud800"].map((character) => character.repeat(length)),
     ),
   ];
@@ -49,7 +49,7 @@ test("text that is no key is malformed", () => {
 
 test("bytes that are no key are malformed", () => {
   const encoder = new TextEncoder();
-  for (const length of [1, 52, 53, 85, 108, 109, 1023, 1024, 1025, 2 ** 20]) {
+  for (const length of [1, 52, 53, 85, 108, 109, 1023, 1024, 1025, 4096, 4097, 2 ** 20]) {
     for (const byte of [0, 0x30, 0x80, 0xc3, 0xff]) denied(new Uint8Array(length).fill(byte), "malformed");
   }
   denied(Uint8Array.from([0xf0, 0x9f, 0x94]), "malformed");

@@ -8,6 +8,9 @@ export const otherSecret = generateSharedSecret({ purpose: "issuing", version: 1
 export const integrationSecret = generateSharedSecret({ purpose: "integration", version: 1 });
 export const trusted = { issuingSecrets: [{ prefix, secret: issuingSecret }] };
 
+/** What a denial without keyring says of freshness. */
+export const stateless = { freshness: "stateless", epoch: null, age: null };
+
 /** A key for an hour from `now` on. */
 export function signedKey(options = {}) {
   return generateKey({ kind: "signed", prefix, issuingSecret, lifetimeMinutes: 60, issuedAt: now, ...options }).key;

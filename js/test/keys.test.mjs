@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ClavigerError, Verifier, generateKey, generateSharedSecret, parseKey } from "claviger";
-import { integrationSecret, issuingSecret, now, otherSecret, prefix, signedKey, thrown, trusted } from "./fixtures.mjs";
+import { integrationSecret, issuingSecret, now, otherSecret, prefix, signedKey, stateless, thrown, trusted } from "./fixtures.mjs";
 
 test("an opaque key of either kind has the form of its kind and reads back", () => {
   for (const [kind, letter] of [["opaque", "k"], ["opaque_signing", "h"]]) {
@@ -36,7 +36,8 @@ test("a signed key says when it was issued, when it expires and what it may do",
     };
     assert.deepEqual(parseKey(key), { wellFormed: true, version: 1, ...facts });
     const verifier = new Verifier({ ...trusted, allowKeysWithoutLifetime: true });
-    const verdict = { verified: true, freshness: "stateless", revocationChecked: false, ...facts };
+    const unknown = { tenant: null, owner: null, externalId: null, role: null, permissions: null, metadata: null, limits: null };
+    const verdict = { verified: true, revocationChecked: false, ...stateless, ...unknown, ...facts };
     assert.deepEqual(verifier.verifyKey(key, { now }), verdict);
     assert.deepEqual(verifier.verifyKey(new TextEncoder().encode(key), { now }), verdict);
     assert.deepEqual(verifier.verifyKey(Buffer.from(key), { now }), verdict);

@@ -67,7 +67,7 @@ test("importing does no work; the first use does", () => {
 });
 
 const consumer = `
-  import { ClavigerError, type Verdict, Verifier, generateKey, generateSharedSecret, parseKey } from "claviger";
+  import { ClavigerError, type Freshness, type Verdict, Verifier, type VerifierOptions, generateKey, generateSharedSecret, parseKey } from "claviger";
   const issuingSecret: string = generateSharedSecret({ purpose: "issuing", version: 1 });
   const { key }: { key: string } = generateKey({ kind: "signed", prefix: "acme_live", issuingSecret, lifetimeMinutes: null, readOnly: true });
   generateKey({ kind: "opaque", prefix: "acme_live" });
@@ -80,6 +80,15 @@ const consumer = `
     }
     const expiresAt: number | null = verdict.expiresAt;
     return expiresAt === null ? verdict.prefix : verdict.keyId;
+  }
+  const options: VerifierOptions = { keyringKeys: ["cvgkk"], keyring: new ArrayBuffer(8), requireFresh: true, maxAge: 60 };
+  export function mayEnter(presented: string, tenant: string, address: string | null): string | readonly string[] | null {
+    const ring = new Verifier(options);
+    const replaced: "replaced" | "unchanged" = ring.replaceKeyring(new Uint8Array(8), { now: 1_790_000_000 });
+    const verdict = ring.verifyKey(presented, { tenant, address, permissions: ["flights:view"] });
+    if (!verdict.verified && verdict.needed) ring.insertPart(verdict.needed.part, verdict.needed.index, new Uint8Array(8));
+    const freshness: Freshness | null = verdict.freshness;
+    return verdict.verified ? verdict.permissions : replaced + freshness + ring.keyring?.epoch;
   }
   const parts = parseKey(key);
   export const part: string = parts.wellFormed ? parts.keyId : parts.part;
@@ -141,6 +150,10 @@ test("who does not look at `verified` does not compile", () => {
     ["if (!verdict.verified) throw verdict.prefix;", /TS2339/],
     ['if (!verdict.verified && verdict.code === "expierd") throw 0;', /TS2367/],
     ["verifier.verifyKey(7);", /TS2345/],
+    ['verifier.verifyKey("key", { tenant: undefined });', /TS2379/],
+    ["new Verifier({ issuingSecrets: [], keyringKeys: [] });", /TS2345/],
+    ["new Verifier({ issuingSecrets: [], requireFresh: true });", /TS2345|TS2353/],
+    ["if (verdict.verified) verdict.permissions?.push('*');", /TS2339.*'push' does not exist on type 'readonly string\[\]'/s],
     ['export const id = parseKey("key").keyId;', /TS2339.*'keyId' does not exist on type 'NotWellFormed'/s],
     ['generateKey({ kind: "signed", prefix: "a", issuingSecret: "b" });', /TS2345.*lifetimeMinutes/s],
   ]) {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Verifier, generateKey, generateSharedSecret, parseKey } from "claviger";
 import { issuingSecret, now, prefix, signedKey, thrown, trusted } from "./fixtures.mjs";
+import { keyringKeys, root } from "./keyrings.mjs";
 
 const values = {
   undefined: undefined,
@@ -75,6 +76,43 @@ test("verifyKey names the parameter", () => {
     const error = thrown(() => verifier.verifyKey(key, { now: time }));
     assert.ok(error instanceof TypeError && error.message.startsWith("context.now must be "), `${time}: ${error}`);
   }
+});
+
+test("Verifier with a keyring names the parameter", () => {
+  const making = (option) => (value) => new Verifier({ keyringKeys, [option]: value });
+  onlyTakes("options.keyringKeys", ["array", "undefined"], (value) => new Verifier({ keyringKeys: value }));
+  onlyTakes("options.keyringKeys[0]", ["string"], (value) => new Verifier({ keyringKeys: [value] }));
+  onlyTakes("options.keyring", ["undefined"], making("keyring"));
+  onlyTakes("options.keyringId", ["string", "undefined"], making("keyringId"));
+  onlyTakes("options.requireFresh", ["boolean", "undefined"], making("requireFresh"));
+  onlyTakes("options.minEpoch", ["number", "undefined"], making("minEpoch"));
+  onlyTakes("options.maxAge", ["number", "undefined"], making("maxAge"));
+  const verifier = new Verifier({ keyringKeys });
+  onlyTakes("keyring", [], (value) => verifier.replaceKeyring(value, { now }));
+  onlyTakes("options", ["object", "undefined"], (value) => verifier.replaceKeyring(root(), value));
+  onlyTakes("options.now", ["number", "undefined"], (value) => verifier.replaceKeyring(root(), { now: value }));
+  onlyTakes("part", [], (value) => verifier.insertPart(value, 0, root()));
+  onlyTakes("index", ["number"], (value) => verifier.insertPart("chunk", value, root()));
+  onlyTakes("bytes", [], (value) => verifier.insertPart("chunk", 0, value));
+});
+
+test("what a request needs has its type, and is not undefined", () => {
+  const verifier = new Verifier({ keyringKeys });
+  const verifying = (field) => (value) => verifier.verifyKey(null, { now, [field]: value });
+  onlyTakes("context.tenant", ["string"], verifying("tenant"));
+  onlyTakes("context.address", ["string", "null", "undefined"], verifying("address"));
+  onlyTakes("context.permissions", ["array"], verifying("permissions"));
+  onlyTakes("context.permissions[1]", ["string"], (value) => verifier.verifyKey(null, { now, permissions: ["a", value] }));
+  onlyTakes("context.requireFresh", ["boolean", "undefined"], verifying("requireFresh"));
+  onlyTakes("context.minEpoch", ["number", "undefined"], verifying("minEpoch"));
+  onlyTakes("context.maxAge", ["number", "undefined"], verifying("maxAge"));
+  for (const impossible of [-1, 0.5, NaN, Infinity, 2 ** 53]) {
+    for (const field of ["minEpoch", "maxAge"]) {
+      const error = thrown(() => verifying(field)(impossible));
+      assert.ok(error instanceof TypeError && error.message.startsWith(`context.${field} must be `), `${impossible}: ${error}`);
+    }
+  }
+  assert.equal(verifier.verifyKey(null, { now }).code, "missing");
 });
 
 test("a TypeError shows no value", () => {
