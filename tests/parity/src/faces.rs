@@ -515,7 +515,11 @@ fn verdict(answer: Value) -> Result<Value> {
 
 /// JavaScript's names as Rust and HTTP have them: `keyId` → `key_id`.
 fn snake_case(value: Value) -> Value {
-    let Value::Object(object) = value else { return value };
+    let object = match value {
+        Value::Object(object) => object,
+        Value::Array(items) => return items.into_iter().map(snake_case).collect(),
+        other => return other,
+    };
     let rename = |(name, value): (String, Value)| {
         let mut snake = String::new();
         for character in name.chars() {
