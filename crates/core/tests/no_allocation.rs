@@ -103,7 +103,7 @@ fn verifying_with_a_keyring_allocates_nothing_whatever_is_presented() {
     let digest = ImportScheme::Sha256Whole.digest(b"sk_123").unwrap();
     let imported = key.imported_record_id(ring, &digest);
 
-    let mut builder = KeyringBuilder::new(&key, KeyringTerms::new(ring), 1);
+    let mut builder = KeyringBuilder::new(&key, KeyringTerms::new(ring), 0);
     let records = [
         KeyRecord::new(id, KeyKind::OpaqueSigning, value, 0),
         KeyRecord::new(imported, KeyKind::Imported, VerifierValue::of_import(&digest), 0),

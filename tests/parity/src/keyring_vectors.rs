@@ -282,7 +282,7 @@ pub fn generate() -> Result<BTreeMap<PathBuf, Vec<u8>>> {
     // Epoch 7 is made with the next keyring key, and has another number of buckets.
     let next = KeyringKey::generate(&entropy(102));
     let mut rotated = contents.clone();
-    (rotated.key, rotated.expected_keys) = (next.clone(), 5000);
+    (rotated.key, rotated.expected_keys) = (next.clone(), 100);
     w.file("live-7-next-key.bundle", rotated.build(7, ISSUED + 50)?.bundle);
     let both = Options::with_keyring_keys(&[&key, &next]);
     let in_order =
@@ -359,7 +359,7 @@ fn company(w: &mut Writer, key: KeyringKey, options: &Options) -> Result<(Conten
     let (live, test) = (KeyPrefix::new("acme_live")?, KeyPrefix::new("acme_test")?);
     let terms = KeyringTerms { keyring_id: KeyId::from_u64(7), fresh_for: FRESH, valid_for: VALID };
     let mut contents = Contents::new(key, terms);
-    contents.expected_keys = 3000;
+    contents.expected_keys = 30;
     contents.schemes = ImportScheme::ALL.to_vec();
 
     let limits = [Limit::new("requests", 100, 60), Limit::new("exports", 5, 86_400)];

@@ -13,8 +13,18 @@ use alloc::{vec, vec::Vec};
 use core::fmt;
 use sha2::{Digest, Sha256};
 
-/// Keys of a bucket when the number of buckets is chosen: from half as many to as many.
+/// The most keys of a bucket, on the average, when the number of buckets is chosen.
 const KEYS_PER_BUCKET: usize = 1024;
+
+/// How many bits of an id choose its bucket: so many that a chunk (66 bytes a key) is no longer than the hashes of all
+/// chunks (32 bytes a bucket), because after a change one chunk and the root are sent; and that it is read quickly.
+fn bucket_bits(expected_keys: usize) -> u8 {
+    let fits = |bits: &u8| {
+        let (buckets, keys) = (1_usize << bits, expected_keys >> bits);
+        keys <= KEYS_PER_BUCKET && keys.saturating_mul(2) <= buckets
+    };
+    (0..MAX_BUCKET_BITS).find(fits).unwrap_or(MAX_BUCKET_BITS)
+}
 
 /// What holds for a keyring as a whole.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -125,8 +135,7 @@ impl KeyringBuilder {
     /// Starts a whole keyring under `key`, with buckets for about `expected_keys`.
     #[must_use]
     pub fn new(key: &KeyringKey, terms: KeyringTerms, expected_keys: usize) -> Self {
-        let bits = (0..MAX_BUCKET_BITS).find(|bits| expected_keys >> bits <= KEYS_PER_BUCKET);
-        let bucket_bits = bits.unwrap_or(MAX_BUCKET_BITS);
+        let bucket_bits = bucket_bits(expected_keys);
         let root = Root {
             keyring_id: terms.keyring_id,
             keyring_key_id: key.id(),

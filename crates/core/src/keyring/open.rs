@@ -108,7 +108,7 @@ impl Borrow<IssuingKey> for RingIssuer {
 pub(crate) struct Keyring {
     pub(crate) root: Root,
     tag: [u64; 4],
-    pub(crate) mask: MacKey,
+    mask: MacKey,
     pub(crate) import: MacKey,
     /// Sorted by prefix and version, as in the root.
     pub(crate) issuing: Vec<RingIssuer>,
@@ -164,9 +164,16 @@ impl Keyring {
         self.tag == other.tag && self.root.epoch == other.root.epoch
     }
 
+    /// Whether parts come from a bundle.
+    pub(crate) fn has_bundle(&self) -> bool {
+        !matches!(self.source, Source::Inserted)
+    }
+
     /// Takes over every part that did not change.
     pub(crate) fn adopt(&self, before: &Self) {
-        if self.root.bucket_bits == before.root.bucket_bits {
+        // Values are unmasked already, so the mask has to be the same.
+        let key = |root: &Root| (root.keyring_id, root.keyring_key_id, root.bucket_bits);
+        if key(&self.root) == key(&before.root) {
             adopt(&self.root.chunks, &self.chunks, &before.root.chunks, &before.chunks);
         }
         adopt(&self.root.pages, &self.pages, &before.root.pages, &before.pages);
@@ -239,7 +246,8 @@ impl Keyring {
 
     fn put_chunk(&self, bucket: u32, hash: &Hash, bytes: &[u8]) -> Result<&Chunk, KeyringError> {
         check_hash(PartKind::Chunk, bucket, hash, bytes, MAX_CHUNK)?;
-        let chunk = Chunk::read(bytes, bucket, self.root.bucket_bits).ok_or(KeyringError::Invalid)?;
+        let chunk =
+            Chunk::read(bytes, bucket, self.root.bucket_bits, &self.mask).ok_or(KeyringError::Invalid)?;
         let slot = self.chunks.get(bucket as usize).ok_or(KeyringError::Invalid)?;
         Ok(slot.get_or_init(|| Box::new(chunk)))
     }

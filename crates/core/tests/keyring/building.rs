@@ -61,7 +61,7 @@ proptest! {
 }
 
 fn builder() -> KeyringBuilder {
-    KeyringBuilder::new(&KeyringKey::generate(&[1; 40]), KeyringTerms::new(KeyId::from_u64(1)), 5000)
+    KeyringBuilder::new(&KeyringKey::generate(&[1; 40]), KeyringTerms::new(KeyId::from_u64(1)), 20)
 }
 
 fn record(id: u64) -> KeyRecord {

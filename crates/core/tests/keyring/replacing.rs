@@ -215,6 +215,24 @@ fn parts_that_did_not_change_are_taken_over() {
     assert_eq!(verdict.freshness().unwrap().epoch(), Some(2));
 }
 
+/// The advice for `keyring_invalid` is to fetch the keyring again, and that helps without a new epoch.
+#[test]
+fn a_damaged_bundle_is_mended_by_the_same_one_undamaged() {
+    let (world, key) = world();
+    let built = world.build(1);
+    let head = claviger_core::bundle_head_len(&built.bundle, built.bundle.len() as u64).unwrap();
+    let mut damaged = built.bundle.clone();
+    damaged[head..].iter_mut().for_each(|byte| *byte ^= 1);
+    let mut verifier = Verifier::with_keyring_keys([world.keyring_key.clone()]).unwrap();
+    verifier.replace_keyring(damaged, ISSUED).unwrap();
+    let denial = |verifier: &Verifier| verifier.verify_key(&key, &RequestContext::at(ISSUED)).denial();
+    assert_eq!(denial(&verifier), Some(DenialCode::KeyringInvalid));
+    assert_eq!(verifier.replace_keyring(built.root, ISSUED), Ok(Replacement::Unchanged));
+    assert_eq!(denial(&verifier), Some(DenialCode::KeyringInvalid), "a root has no parts");
+    assert_eq!(verifier.replace_keyring(built.bundle, ISSUED), Ok(Replacement::Unchanged));
+    assert_eq!(denial(&verifier), None);
+}
+
 #[test]
 fn a_clone_takes_the_new_keyring_while_the_original_answers_by_the_old_one() {
     let (world, key) = world();

@@ -165,7 +165,7 @@ impl World {
             records: Vec::new(),
             secrets: Vec::new(),
             presented: Vec::new(),
-            buckets_for: keys * 1024 / 4,
+            buckets_for: keys,
             random,
         };
         for number in 0..6 {
