@@ -5,11 +5,12 @@ use crate::{
     error::HostError,
     keyring::{InsertedParts, Keyring},
     keyring_keys::KeyringKeys,
+    policies::CheckedPolicies,
     secrets::Secrets,
     trust::Trust,
 };
 use claviger_core::{ContextRecord, DenialCode, KeyId, Policy, RequestContext, VERDICT_RECORD_LEN, Verdict};
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 use wasmtime::{
     Engine, Instance as WasmInstance, InstancePre, Memory, Store, StoreLimits, StoreLimitsBuilder, TypedFunc,
     WasmParams,
@@ -23,6 +24,8 @@ const ALLOW_KEYS_WITHOUT_LIFETIME: u32 = 1;
 /// Flags of `claviger_verifier_require`.
 const REQUIRE_FRESH: u32 = 1;
 const HAS_MAX_AGE: u32 = 2;
+/// Where in a verdict's record the index of its policy stands.
+const POLICY_INDEX: usize = 80;
 /// Bytes of the input that no context may take: more than any key has.
 const ROOM_FOR_KEY: usize = 1024;
 
@@ -33,6 +36,7 @@ pub(crate) struct Instance {
     /// What it was last given.
     pub(crate) keyring: Option<Arc<Keyring>>,
     instance: WasmInstance,
+    policies: CheckedPolicies,
     verify_key: TypedFunc<(u32, u64), u32>,
     verify_key_in_context: TypedFunc<(u32, u32), u32>,
     input: usize,
@@ -91,6 +95,7 @@ impl Instance {
             memory,
             keyring: None,
             instance,
+            policies: CheckedPolicies::new(),
             verify_key,
             verify_key_in_context,
             input,
@@ -231,24 +236,25 @@ impl Instance {
         self.verify_key_in_context.call(&mut self.store, lengths).map_err(HostError::Trapped)
     }
 
-    /// The verdict in the output.
+    /// The verdict in the output, with the policy that belongs to it.
     #[inline]
-    fn verdict(&self) -> Result<Verdict<'static>, HostError> {
-        let record = self.output::<VERDICT_RECORD_LEN>(0)?;
-        let policy = match Verdict::policy_len_in_record(record) {
+    fn verdict(&mut self) -> Result<Verdict<'static>, HostError> {
+        let record = *self.output::<VERDICT_RECORD_LEN>(0)?;
+        let policy = match Verdict::policy_len_in_record(&record) {
             0 => None,
             len => Some(self.policy(len)?),
         };
-        Verdict::from_record(record, policy).ok_or(HostError::InvalidAnswer)
+        Verdict::from_record(&record, policy).ok_or(HostError::InvalidAnswer)
     }
 
     /// The policy of `len` bytes that belongs to the verdict in the output.
-    fn policy(&self, len: usize) -> Result<Policy<'static>, HostError> {
+    fn policy(&mut self, len: usize) -> Result<Policy<'static>, HostError> {
+        let index = u32::from_le_bytes(*self.output::<4>(POLICY_INDEX)?);
         let address = u32::from_le_bytes(*self.output::<4>(VERDICT_RECORD_LEN)?) as usize;
         let memory = self.memory.data(&self.store);
         let bytes = memory.get(address..).and_then(|memory| memory.get(..len));
         let bytes = bytes.ok_or(HostError::InvalidAnswer)?;
-        Policy::from_bytes(Cow::Owned(bytes.to_vec())).ok_or(HostError::InvalidAnswer)
+        self.policies.policy(index, bytes).ok_or(HostError::InvalidAnswer)
     }
 
     /// `N` bytes of the output.

@@ -30,6 +30,7 @@ mod keyring;
 mod keyring_keys;
 mod loading;
 mod module;
+mod policies;
 mod pool;
 mod secrets;
 mod self_test;
