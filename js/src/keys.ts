@@ -1,10 +1,8 @@
 /** Generating keys and secrets, and reading their parts. */
 import { unixSeconds } from "./clock.js";
 import { calling, optionalBoolean, requireNumber, requireObject, requireString, wrongType } from "./errors.js";
-import { KEY_ID_LENGTH, type KeyKind } from "./verdict.js";
+import { KEY_ID_LENGTH, type KeyKind, LONGER_THAN_ANY_KEY } from "./verdict.js";
 import { wasm } from "./wasm.js";
-
-const LONGER_THAN_ANY_KEY = 1024;
 
 /** An opaque key: random; only a keyring or a store can prove it. */
 export interface OpaqueKeyOptions {

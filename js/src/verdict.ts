@@ -99,6 +99,8 @@ const HAS_EXPIRES_AT = 4;
 const HAS_KEY_ID = 8;
 const HAS_POLICY = 16;
 const IN_BUNDLE = 32;
+/** Nothing longer is a key, and its beginning gets the same answer. */
+export const LONGER_THAN_ANY_KEY = 1024;
 /** Characters of an id. */
 export const KEY_ID_LENGTH = 11;
 

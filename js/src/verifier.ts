@@ -16,6 +16,7 @@ import { PolicyCache } from "./policy.js";
 import {
   KEYRING_INVALID,
   KEYRING_UNAVAILABLE,
+  LONGER_THAN_ANY_KEY,
   type NeededPart,
   OUTPUT_LENGTH,
   type Verdict,
@@ -78,8 +79,6 @@ export interface KeyringInfo {
   validFor: number;
 }
 
-/** Nothing longer is a key, and its beginning gets the same answer. Behind it in the buffer there is room for a context. */
-const LONGER_THAN_ANY_KEY = 1024;
 /** Bytes of a bundle that say how much of it is its head. */
 const BUNDLE_PREAMBLE = 24;
 /** More parts than a verdict can need one after the other. */

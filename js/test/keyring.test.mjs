@@ -60,9 +60,12 @@ test("a verdict says whose the key is and what it may do", () => {
       limits: [
         { name: "cut", max: 0x82e2, perSeconds: 2 ** 32 - 1 },
         { name: "whole", max: 0xa9c3, perSeconds: 1 },
+        { name: "large", max: 4_000_000_007, perSeconds: 0 },
       ],
     },
   };
+  const networks = { ...full, ...nothing, keyId: idOf(keys.networks), tenant: "tenant-9", owner: "sa-13" };
+  assert.deepEqual(verifier.verifyKey(keys.networks, { now, address: "10.0.0.1" }), networks);
   // The second and third time it comes from what was kept.
   for (let time = 1; time <= 3; time += 1) {
     for (const [name, verdict] of Object.entries(expected)) {
@@ -123,6 +126,7 @@ test("requests and verifiers may demand more than that", () => {
     [{ maxAge: 0 }, "fresh", "stale keyring_stale"],
     [{ maxAge: freshFor }, "fresh", "stale"],
     [{ maxAge: freshFor - 1 }, "fresh", "stale keyring_stale"],
+    [{ minEpoch: 2 ** 32 }, "fresh keyring_stale", "stale keyring_stale"],
     [{ minEpoch: 2 ** 53 - 1, maxAge: 2 ** 53 - 1 }, "fresh keyring_stale", "stale keyring_stale"],
   ];
   const verifier = verifierOf();

@@ -5,8 +5,8 @@ use anyhow::{Context, Result};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use claviger_core::{
     ImportScheme, IssuingKey, KeyId, KeyKind, KeyPrefix, KeyRecord, KeyringBuilder, KeyringKey, KeyringPart,
-    KeyringSecret, KeyringTerms, Limit, OpaqueUse, Policy, PolicyTerms, Purpose, SharedSecret,
-    SignedKeyTerms, VerifierValue, generate_opaque_key, parse,
+    KeyringSecret, KeyringTerms, Limit, OpaqueUse, POLICIES_PER_PAGE, Policy, PolicyTerms, Purpose,
+    SharedSecret, SignedKeyTerms, VerifierValue, generate_opaque_key, parse,
 };
 use serde_json::{Map, Value, json};
 use std::{fs, path::Path};
@@ -15,8 +15,8 @@ use std::{fs, path::Path};
 const NOW: u64 = 1_790_000_040;
 /// As many keys as make eight buckets, so that parts are missing one by one.
 const EXPECTED_KEYS: usize = 8000;
-/// A policy on the second page.
-const IMPORTED: u32 = 256;
+/// A policy on a page of its own, far behind the others.
+const IMPORTED: u32 = 4096;
 
 fn entropy(start: u8) -> [u8; 40] {
     std::array::from_fn(|i| start.wrapping_mul(41).wrapping_add((i as u8).wrapping_mul(start | 1)))
@@ -61,18 +61,25 @@ struct Ring {
     bundle: Vec<u8>,
 }
 
-/// The policies of the two pages.
-fn policies(imported: KeyId) -> Result<[Vec<Option<Policy<'static>>>; 2]> {
+/// Pages of policies by their numbers.
+type Pages = [(u32, Vec<Option<Policy<'static>>>); 2];
+
+/// The policies, the first of which has a role.
+fn policies(role: &str, imported: KeyId) -> Result<Pages> {
     let prefix = KeyPrefix::new("acme_live")?;
     let longest = "x".repeat(128);
     let full_limits = [Limit::new("requests", 600, 60), Limit::new("exports", 60_000, 3600)];
     let unicode_limits = [Limit::new("Abrufe täglich", 7, 86_400)];
     // Their bytes are the beginning of a character in UTF-8, and a whole one.
-    let odd_limits = [Limit::new("cut", 0x82e2, u32::MAX), Limit::new("whole", 0xa9c3, 1)];
+    let odd_limits = [
+        Limit::new("cut", 0x82e2, u32::MAX),
+        Limit::new("whole", 0xa9c3, 1),
+        Limit::new("large", 4_000_000_007, 0),
+    ];
     let plain = PolicyTerms::new(prefix, "tenant-8", "sa-13");
     let mut full = PolicyTerms::new(prefix, "tenant-7", "sa-12");
     full.external_id = Some("crm/4711");
-    full.role = Some("dispatcher");
+    full.role = Some(role);
     full.permissions = &["flights:*", "bookings:view"];
     full.metadata = Some(r#"{"plan":"pro"}"#);
     full.limits = &full_limits;
@@ -95,17 +102,9 @@ fn policies(imported: KeyId) -> Result<[Vec<Option<Policy<'static>>>; 2]> {
     let mut legacy = PolicyTerms::new(prefix, "tenant-7", "sa-15");
     legacy.key_id = Some(imported);
     let policy = |terms: &PolicyTerms<'_>| Policy::new(terms).map(Some);
-    Ok([
-        vec![
-            policy(&full)?,
-            policy(&plain)?,
-            policy(&unicode)?,
-            policy(&networks)?,
-            policy(&odd)?,
-            policy(&replacement)?,
-        ],
-        vec![policy(&legacy)?],
-    ])
+    let first = [&full, &plain, &unicode, &networks, &odd, &replacement];
+    let first = first.into_iter().map(policy).collect::<Result<_, _>>()?;
+    Ok([(0, first), (IMPORTED / POLICIES_PER_PAGE, vec![policy(&legacy)?])])
 }
 
 #[derive(Clone, Copy)]
@@ -115,7 +114,7 @@ struct Making<'m> {
     epoch: u64,
     issued_at: u64,
     secret: &'m SharedSecret,
-    policies: &'m [Vec<Option<Policy<'static>>>],
+    policies: &'m Pages,
 }
 
 fn ring(making: Making<'_>, records: &[KeyRecord]) -> Result<Ring> {
@@ -130,8 +129,8 @@ fn ring(making: Making<'_>, records: &[KeyRecord]) -> Result<Ring> {
             parts.push(("chunk", bucket, part));
         }
     }
-    for (page, policies) in (0..).zip(making.policies) {
-        parts.push(("page", page, builder.set_page(page, policies)?));
+    for (page, policies) in making.policies {
+        parts.push(("page", *page, builder.set_page(*page, policies)?));
     }
     let root = builder.finish(making.epoch, making.issued_at)?;
     let part = |hash: &[u8; 32]| {
@@ -189,7 +188,8 @@ fn main() -> Result<()> {
     keys.records.push(KeyRecord::new(record_id, KeyKind::Imported, value, IMPORTED));
     keys.texts.insert("imported".into(), imported.into());
 
-    let policies = policies(imported_id)?;
+    let (policies, later_policies) =
+        (policies("dispatcher", imported_id)?, policies("manager", imported_id)?);
     let first = Making {
         key: &keyring_key,
         keyring_id,
@@ -226,7 +226,7 @@ fn main() -> Result<()> {
         "keys": keys.texts,
         "bundles": {
             "epoch1": BASE64_STANDARD.encode(&epoch1.bundle),
-            "epoch2": bundle(Making { epoch: 2, issued_at: NOW + 30, ..first }, &revoking)?,
+            "epoch2": bundle(Making { epoch: 2, issued_at: NOW + 30, policies: &later_policies, ..first }, &revoking)?,
             "epoch1Other": bundle(first, &revoking)?,
             "otherId": bundle(Making { keyring_id: other_id, epoch: 2, ..first }, &keys.records)?,
             "otherKey": bundle(Making { key: &other_key, epoch: 2, ..first }, &keys.records)?,
