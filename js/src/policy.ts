@@ -12,8 +12,6 @@ export interface Limit {
 
 /** A policy as verdicts tell it. Many of them share one, so nobody may change it. */
 export interface Policy {
-  /** Its place in the keyring. */
-  readonly index: number;
   readonly prefix: string;
   readonly tenant: string;
   readonly owner: string;
@@ -62,7 +60,7 @@ function u16(memory: Uint8Array, at: number): number {
 }
 
 /** Reads the policy at `address`, which the core has checked: every length is right and every text UTF-8. */
-export function readPolicy(index: number, memory: Uint8Array, address: number, length: number): Policy {
+export function readPolicy(memory: Uint8Array, address: number, length: number): Policy {
   const end = address + length;
   const texts = new Texts(memory, address + HEAD + u16(memory, address + 8) * NETWORK, end);
   const prefix = texts.next(memory[address + 1] as number);
@@ -74,7 +72,7 @@ export function readPolicy(index: number, memory: Uint8Array, address: number, l
   const permissionsEnd = texts.at + u16(memory, address + 10);
   const permissions = texts.at < permissionsEnd ? readPermissions(texts, memory, permissionsEnd) : NOTHING;
   const limits = texts.at < end ? readLimits(texts, memory, end) : NOTHING;
-  return { index, prefix, tenant, owner, externalId, role, metadata, permissions, limits };
+  return { prefix, tenant, owner, externalId, role, metadata, permissions, limits };
 }
 
 function readPermissions(texts: Texts, memory: Uint8Array, end: number): readonly string[] {
@@ -98,26 +96,49 @@ function readLimits(texts: Texts, memory: Uint8Array, end: number): readonly Lim
 
 /** A power of two. */
 const SLOTS = 4096;
+/** Bytes that are allocated at once for copies; a policy that is longer gets its own. */
+const SLAB = 16384;
 
 /**
- * The policies of one keyring that are used again and again: one for each slot, so that nothing is searched or counted.
+ * The policies of one keyring, on their way into verdicts.
  *
- * A policy is kept when it is read for the second time. Where each key has a policy of its own, keeping each of them
- * for a while would cost the garbage collector more than reading costs.
+ * Those that are used again and again are decoded once and kept, one for each slot, so that nothing is searched or
+ * counted. Where each key has a policy of its own, that would cost the garbage collector more than it saves, and most
+ * verdicts are asked for little of it: so the bytes of a policy that is seen for the first time are copied, and decoded
+ * when something of it is asked for.
  */
 export class PolicyCache {
   readonly #kept: (Policy | undefined)[] = new Array<Policy | undefined>(SLOTS).fill(undefined);
-  /** Which policy was read last, plus one. */
+  /** Whose policy is kept in each slot, or was seen there last, plus one. */
   readonly #seen = new Uint32Array(SLOTS);
+  #slab = new Uint8Array(0);
+  #used = 0;
 
-  /** The policy with this index, whose bytes are at `address`. */
-  get(index: number, memory: Uint8Array, address: number, length: number): Policy {
+  /** The policy with this index, if it is one that is used again and again; its bytes are at `address`. */
+  get(index: number, memory: Uint8Array, address: number, length: number): Policy | undefined {
     const slot = index & (SLOTS - 1);
-    const kept = this.#kept[slot];
-    if (kept !== undefined && kept.index === index) return kept;
-    const policy = readPolicy(index, memory, address, length);
-    if (this.#seen[slot] === index + 1) this.#kept[slot] = policy;
-    this.#seen[slot] = index + 1;
-    return policy;
+    if (this.#seen[slot] !== index + 1) {
+      this.#seen[slot] = index + 1;
+      this.#kept[slot] = undefined;
+      return undefined;
+    }
+    return (this.#kept[slot] ??= readPolicy(memory, address, length));
+  }
+
+  /** Copies bytes to where they stay: {@link slab}, from the returned place on. */
+  copy(memory: Uint8Array, address: number, length: number): number {
+    if (this.#used + length > this.#slab.length) {
+      this.#slab = new Uint8Array(Math.max(length, SLAB));
+      this.#used = 0;
+    }
+    const place = this.#used;
+    this.#slab.set(memory.subarray(address, address + length), place);
+    this.#used = place + length;
+    return place;
+  }
+
+  /** Where {@link copy} has put what it copied last. */
+  get slab(): Uint8Array {
+    return this.#slab;
   }
 }

@@ -1,6 +1,6 @@
 /** Verdicts: what a verifier answers, and how it reads them from the 128 bytes that the core writes. */
 import { type DenialCode, denialCodes } from "./denial-codes.js";
-import type { Limit, Policy, PolicyCache } from "./policy.js";
+import { type Limit, type Policy, type PolicyCache, readPolicy } from "./policy.js";
 
 /** What a key is. `imported`: it was made elsewhere, and a keyring knows its digest. */
 export type KeyKind = "opaque" | "opaque_signing" | "signed" | "access_token" | "imported";
@@ -14,7 +14,9 @@ export type Freshness = "stateless" | "fresh" | "stale";
 /**
  * The key is proved and good for the request. What only a keyring can know is `null` without one.
  *
- * A verdict stays as it is, whatever becomes of the verifier. Its lists are shared between verdicts, and frozen.
+ * A verdict stays as it is, whatever becomes of the verifier. Its lists are shared between verdicts, and frozen. What
+ * comes from the policy (tenant, owner, externalId, role, permissions, metadata, limits) is decoded when it is first
+ * asked for, so it is not copied by spreading or cloning: use `toJSON()`, which gives everything as a plain object.
  */
 export interface Verified {
   verified: true;
@@ -52,6 +54,8 @@ export interface Verified {
   age: number | null;
   /** Whether the verifier could have known that the key was revoked. */
   revocationChecked: boolean;
+  /** All of it as a plain object, for JSON and for copies. */
+  toJSON(): Omit<Verified, "toJSON">;
 }
 
 /** A part of the keyring that has to be inserted before there can be a verdict. */
@@ -134,36 +138,106 @@ export function readVerdict(
   const number = (head >>> 8) & 0xff;
   const kind = number === IMPORTED ? "imported" : kinds[number];
   if ((head & 0xff) !== 0 || kind === undefined || freshness === undefined) return fault();
-  const revocationChecked = freshness !== "stateless";
-  const lengths = output[1] as number;
-  let policy: Policy | null = null;
-  if (flags & HAS_POLICY && policies !== undefined) {
-    policy = policies.get(output[20] as number, memory, output[32] as number, lengths >>> 16);
-  }
+  const stateless = freshness === "stateless";
   // Whoever has a keyring knows whose the key is.
-  if ((policy !== null) !== revocationChecked) return fault();
-  const prefixLength = lengths & 0xff;
-  return {
-    verified: true,
-    keyId: kind === "imported" ? idFrom(output) : text.slice(prefixLength + 1, prefixLength + 1 + KEY_ID_LENGTH),
-    kind,
-    // The core has seen that they are the same.
-    prefix: policy === null ? text.slice(0, prefixLength) : policy.prefix,
-    tenant: policy === null ? null : policy.tenant,
-    owner: policy === null ? null : policy.owner,
-    externalId: policy === null ? null : policy.externalId,
-    role: policy === null ? null : policy.role,
-    permissions: policy === null ? null : policy.permissions,
-    readOnly: (flags & READ_ONLY) !== 0,
-    metadata: policy === null ? null : policy.metadata,
-    limits: policy === null ? null : policy.limits,
-    issuedAt: flags & HAS_ISSUED_AT ? u64(output, 4) : null,
-    expiresAt: flags & HAS_EXPIRES_AT ? u64(output, 6) : null,
-    freshness,
-    epoch: revocationChecked ? u64(output, 16) : null,
-    age: revocationChecked ? u64(output, 18) : null,
-    revocationChecked,
-  };
+  if (stateless === ((flags & HAS_POLICY) !== 0) || (policies === undefined) !== stateless) return fault();
+  return new VerifiedKey(kind, freshness, flags, output, text, memory, policies);
+}
+
+/** What {@link readVerdict} makes of a record: numbers at once, and the policy when something of it is asked for. */
+class VerifiedKey implements Verified {
+  readonly verified = true as const;
+  readonly keyId: string;
+  readonly kind: KeyKind;
+  readonly prefix: string;
+  readonly readOnly: boolean;
+  readonly issuedAt: number | null;
+  readonly expiresAt: number | null;
+  readonly freshness: Freshness;
+  readonly epoch: number | null;
+  readonly age: number | null;
+  readonly revocationChecked: boolean;
+  /** `null` without a keyring, `undefined` while it is only bytes. */
+  #policy: Policy | null | undefined;
+  readonly #bytes: Uint8Array | undefined;
+  readonly #start: number;
+  readonly #length: number;
+
+  constructor(
+    kind: KeyKind,
+    freshness: Freshness,
+    flags: number,
+    output: Uint32Array,
+    text: string,
+    memory: Uint8Array,
+    policies: PolicyCache | undefined,
+  ) {
+    const lengths = output[1] as number;
+    const length = lengths >>> 16;
+    this.#policy = null;
+    this.#start = 0;
+    this.#length = length;
+    if (policies !== undefined) {
+      const address = output[32] as number;
+      const kept = (this.#policy = policies.get(output[20] as number, memory, address, length));
+      if (kept === undefined) {
+        this.#start = policies.copy(memory, address, length);
+        this.#bytes = policies.slab;
+      }
+    }
+    const prefixLength = lengths & 0xff;
+    const imported = kind === "imported";
+    this.keyId = imported ? idFrom(output) : text.slice(prefixLength + 1, prefixLength + 1 + KEY_ID_LENGTH);
+    this.kind = kind;
+    this.prefix = imported ? (this.#read() as Policy).prefix : text.slice(0, prefixLength);
+    this.readOnly = (flags & READ_ONLY) !== 0;
+    this.issuedAt = flags & HAS_ISSUED_AT ? u64(output, 4) : null;
+    this.expiresAt = flags & HAS_EXPIRES_AT ? u64(output, 6) : null;
+    this.freshness = freshness;
+    this.revocationChecked = policies !== undefined;
+    this.epoch = policies === undefined ? null : u64(output, 16);
+    this.age = policies === undefined ? null : u64(output, 18);
+  }
+
+  get tenant(): string | null {
+    return this.#read()?.tenant ?? null;
+  }
+
+  get owner(): string | null {
+    return this.#read()?.owner ?? null;
+  }
+
+  get externalId(): string | null {
+    return this.#read()?.externalId ?? null;
+  }
+
+  get role(): string | null {
+    return this.#read()?.role ?? null;
+  }
+
+  get permissions(): readonly string[] | null {
+    return this.#read()?.permissions ?? null;
+  }
+
+  get metadata(): string | null {
+    return this.#read()?.metadata ?? null;
+  }
+
+  get limits(): readonly Limit[] | null {
+    return this.#read()?.limits ?? null;
+  }
+
+  toJSON(): Omit<Verified, "toJSON"> {
+    const { verified, keyId, kind, prefix, tenant, owner, externalId, role, permissions, readOnly, metadata, limits } = this;
+    const { issuedAt, expiresAt, freshness, epoch, age, revocationChecked } = this;
+    const who = { verified, keyId, kind, prefix, tenant, owner, externalId, role, permissions, readOnly, metadata, limits };
+    return { ...who, issuedAt, expiresAt, freshness, epoch, age, revocationChecked };
+  }
+
+  #read(): Policy | null {
+    if (this.#policy !== undefined) return this.#policy;
+    return (this.#policy = readPolicy(this.#bytes as Uint8Array, this.#start, this.#length));
+  }
 }
 
 function readDenied(number: number, head: number, output: Uint32Array, text: string): Denied {

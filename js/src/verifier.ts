@@ -255,8 +255,9 @@ export class Verifier {
       writePart(raw, keyring, headLength);
       return raw.replace_keyring(length, now);
     });
+    // The same one again: its parts may have been damaged on their first way here, and be whole now.
+    if (replaced || headLength < length) this.#bundle = headLength < length ? keyring : undefined;
     if (!replaced) return "unchanged";
-    this.#bundle = headLength < length ? keyring : undefined;
     this.#policies = new PolicyCache();
     return "replaced";
   }

@@ -38,9 +38,9 @@ test("a signed key says when it was issued, when it expires and what it may do",
     const verifier = new Verifier({ ...trusted, allowKeysWithoutLifetime: true });
     const unknown = { tenant: null, owner: null, externalId: null, role: null, permissions: null, metadata: null, limits: null };
     const verdict = { verified: true, revocationChecked: false, ...stateless, ...unknown, ...facts };
-    assert.deepEqual(verifier.verifyKey(key, { now }), verdict);
-    assert.deepEqual(verifier.verifyKey(new TextEncoder().encode(key), { now }), verdict);
-    assert.deepEqual(verifier.verifyKey(Buffer.from(key), { now }), verdict);
+    assert.deepEqual(verifier.verifyKey(key, { now }).toJSON(), verdict);
+    assert.deepEqual(verifier.verifyKey(new TextEncoder().encode(key), { now }).toJSON(), verdict);
+    assert.deepEqual(verifier.verifyKey(Buffer.from(key), { now }).toJSON(), verdict);
   }
 });
 
