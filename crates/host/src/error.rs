@@ -103,6 +103,12 @@ impl HostError {
         matches!(self, Self::Keyring(_) | Self::ContextTooLong { .. })
     }
 
+    /// Whether the engine's epoch ended a call that took too long.
+    pub(crate) fn was_interrupted(&self) -> bool {
+        let Self::Trapped(error) = self else { return false };
+        matches!(error.downcast_ref(), Some(wasmtime::Trap::Interrupt))
+    }
+
     /// The denial code that stands for this error in a verdict.
     #[must_use]
     pub fn denial_code(&self) -> DenialCode {

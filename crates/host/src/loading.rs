@@ -19,13 +19,13 @@ const MOST_PARTS: usize = 8;
 const KEYRING_STATUS: i32 = -1024;
 
 impl Instance {
-    /// Offers a keyring beside the present one, which stays if there is an error: what was taken and what is known of
-    /// it, or nothing if it is the present one.
+    /// Offers a keyring beside the present one, which stays if there is an error: what became of it, and what was taken
+    /// if something was. A bundle of the present keyring is taken too: parts of the one before may be damaged.
     pub(crate) fn offer_keyring(
         &mut self,
         bytes: SharedBytes,
         now: u64,
-    ) -> Result<Option<(Arc<Keyring>, KeyringInfo)>, HostError> {
+    ) -> Result<(Replacement, Option<(Arc<Keyring>, KeyringInfo)>), HostError> {
         let all = (*bytes).as_ref();
         let keyring = match self.bundle_head_len(all) {
             Ok(head_len) => Keyring::bundle(bytes, head_len, now),
@@ -39,14 +39,13 @@ impl Instance {
             Err(error) => return Err(error),
         };
         let keyring = Arc::new(keyring);
-        match self.enter(&keyring)? {
-            Replacement::Unchanged => Ok(None),
-            Replacement::Replaced => {
-                self.keyring = Some(Arc::clone(&keyring));
-                let info = self.keyring_info()?;
-                Ok(Some((keyring, info)))
-            }
+        let replacement = self.enter(&keyring)?;
+        if replacement == Replacement::Unchanged && keyring.bundle_len == 0 {
+            return Ok((replacement, None));
         }
+        self.keyring = Some(Arc::clone(&keyring));
+        let info = self.keyring_info()?;
+        Ok((replacement, Some((keyring, info))))
     }
 
     /// Takes a keyring that another instance of the same configuration has taken.

@@ -189,9 +189,8 @@ impl Pool {
     pub(crate) fn replace_keyring(&self, bytes: SharedBytes, now: u64) -> Result<Replacement, HostError> {
         let _replacing = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut lent = self.lend()?;
-        let Some(taken) = lent.call(|instance| instance.offer_keyring(bytes, now))? else {
-            return Ok(Replacement::Unchanged);
-        };
+        let (replacement, taken) = lent.call(|instance| instance.offer_keyring(bytes, now))?;
+        let Some(taken) = taken else { return Ok(replacement) };
         let mut state = self.state();
         state.keyring = Some(taken);
         state.generation = state.generation.wrapping_add(1);
@@ -203,7 +202,7 @@ impl Pool {
         drop(state);
         drop(lent);
         self.wait_for_outdated(self.state());
-        Ok(Replacement::Replaced)
+        Ok(replacement)
     }
 
     /// What is known of the present keyring.

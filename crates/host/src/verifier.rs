@@ -83,6 +83,9 @@ impl Verifier {
 
     /// What the module says about a presented key, or why it says nothing.
     ///
+    /// A call that the engine's epoch has ended is made once more, in another instance: on a machine that stood still
+    /// for a moment it is not the module that took too long.
+    ///
     /// # Errors
     /// [`HostError::PoolExhausted`] if every instance was busy for too long; [`HostError::ContextTooLong`] if the
     /// context takes more than 3 KiB; [`HostError::Trapped`], [`HostError::InvalidAnswer`] or
@@ -95,6 +98,14 @@ impl Verifier {
         context: &RequestContext<'_>,
     ) -> Result<Verdict<'static>, HostError> {
         let presented = presented.as_ref();
+        match self.ask(presented, context) {
+            Err(error) if error.was_interrupted() => self.ask(presented, context),
+            verdict => verdict,
+        }
+    }
+
+    #[inline]
+    fn ask(&self, presented: &[u8], context: &RequestContext<'_>) -> Result<Verdict<'static>, HostError> {
         self.pool.lend()?.call(|instance| instance.verify_key(presented, context, &self.inserted))
     }
 

@@ -239,8 +239,9 @@ impl Face for Wasmtime {
     fn verify(&mut self, batch: &Batch<'_>) -> Result<Vec<Value>> {
         let verifier = self.verifier(batch.setup)?;
         batch.facts.with_context(|context| {
-            let verdicts = batch.keys.iter().map(|key| verifier.verify_key(key, context));
-            verdicts.map(|verdict| Ok(serde_json::to_value(verdict)?)).collect()
+            // A fault of the module is to be seen as such.
+            let verdicts = batch.keys.iter().map(|key| verifier.try_verify_key(key, context));
+            verdicts.map(|verdict| Ok(serde_json::to_value(verdict?)?)).collect()
         })
     }
 

@@ -60,14 +60,17 @@ impl RingInputs {
         for prefix in prefixes {
             for version in [0, 255] {
                 let secret = SharedSecret::generate(Purpose::Issuing, version, &random.bytes());
-                let index = policy(&mut random);
+                let index = policy(&mut random) / 2 * 2 + u32::from(prefix == prefixes[1]);
                 issuers.push(contents.issuer(prefix, secret, index)?);
             }
         }
         let mut texts = Vec::new();
         for index in 0..keys {
             let prefix = pick(&mut random, &prefixes)?;
-            let index_of_policy = policy(&mut random);
+            // Policies of the two prefixes take turns; now and then it is one of the other.
+            let of_other = random.below(20) == 0;
+            let index_of_policy =
+                policy(&mut random) / 2 * 2 + u32::from((prefix == prefixes[1]) != of_other);
             match random.below(8) {
                 0 => {
                     let text = format!("sk_{:x}", random.bits());
@@ -140,13 +143,13 @@ impl RingInputs {
         if random.below(12) == 0 {
             facts.now = ISSUED + 3500 + random.below(200) as u64;
         }
-        if random.below(3) == 0 {
+        if random.below(6) == 0 {
             facts.tenant = Some(pick(random, &TENANTS)?.to_owned());
         }
         if random.below(3) != 0 {
             facts.address = Some(pick(random, &ADDRESSES)?.to_owned());
         }
-        for _ in 0..random.below(3) {
+        for _ in 0..random.below(4).saturating_sub(1) {
             facts.permissions.push(pick(random, &ASKED)?.to_owned());
         }
         if random.below(6) == 0 {

@@ -75,7 +75,7 @@ impl Ring {
     pub(crate) fn published(&self) -> Published {
         let terms = KeyringTerms { keyring_id: self.keyring_id, fresh_for: FRESH_FOR, valid_for: VALID_FOR };
         // Four buckets.
-        let mut builder = KeyringBuilder::new(&self.key, terms, 4 * 1024);
+        let mut builder = KeyringBuilder::new(&self.key, terms, 8);
         let mut parts = Vec::new();
         for (page, policies) in policies().into_iter().enumerate() {
             let page = u32::try_from(page).unwrap();
