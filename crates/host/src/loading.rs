@@ -18,6 +18,9 @@ const MOST_PARTS: usize = 8;
 /// Errors of keyrings are this and the 255 statuses below it.
 const KEYRING_STATUS: i32 = -1024;
 
+/// A keyring that an instance took, and what is known of it.
+pub(crate) type Taken = (Arc<Keyring>, KeyringInfo);
+
 impl Instance {
     /// Offers a keyring beside the present one, which stays if there is an error: what became of it, and what was taken
     /// if something was. A bundle of the present keyring is taken too: parts of the one before may be damaged.
@@ -25,7 +28,7 @@ impl Instance {
         &mut self,
         bytes: SharedBytes,
         now: u64,
-    ) -> Result<(Replacement, Option<(Arc<Keyring>, KeyringInfo)>), HostError> {
+    ) -> Result<(Replacement, Option<Taken>), HostError> {
         let all = (*bytes).as_ref();
         let keyring = match self.bundle_head_len(all) {
             Ok(head_len) => Keyring::bundle(bytes, head_len, now),

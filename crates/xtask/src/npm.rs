@@ -84,6 +84,7 @@ pub(crate) fn install_consumer() -> Result<()> {
     let examples = root().join("examples");
     fs::copy(examples.join("node/app.mjs"), consumer.join("app.mjs"))?;
     fs::copy(examples.join("worker/new-key.mjs"), consumer.join("new-key.mjs"))?;
+    fs::copy(examples.join("keyring/verify.mjs"), consumer.join("verify.mjs"))?;
     fs::copy(examples.join("worker/worker.js"), consumer.join("example-worker.js"))?;
     let harness = root().join("tests/parity/js");
     for entry in fs::read_dir(&harness).context("tests/parity/js is missing")? {

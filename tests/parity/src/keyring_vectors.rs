@@ -574,7 +574,7 @@ fn company(w: &mut Writer, key: KeyringKey, options: &Options) -> Result<(Conten
         case(
             "signed, the id of an opaque key",
             &now,
-            &issuer.generate(&id_of(&revoked)?.as_u64().to_be_bytes(), hour)?.expose().to_owned(),
+            issuer.generate(&id_of(&revoked)?.as_u64().to_be_bytes(), hour)?.expose(),
             "verified",
         ),
         case("token", &now, &token, "verified"),

@@ -45,13 +45,14 @@ impl RingInputs {
         let mut contents = Contents::new(key.clone(), terms);
         contents.expected_keys = keys;
         contents.schemes = ImportScheme::ALL.to_vec();
-        let prefixes = [KeyPrefix::new("acme_live")?, KeyPrefix::new("a")?];
+        let (live, short) = (KeyPrefix::new("acme_live")?, KeyPrefix::new("a")?);
+        let prefixes = [live, short];
         for index in 0..300 {
             let named = random.below(2) == 0;
             add_policy(
                 &mut contents,
                 &mut random,
-                prefixes[index % 2],
+                if index % 2 == 0 { live } else { short },
                 named.then(|| KeyId::from_u64(index as u64)),
             )?;
         }
@@ -60,7 +61,7 @@ impl RingInputs {
         for prefix in prefixes {
             for version in [0, 255] {
                 let secret = SharedSecret::generate(Purpose::Issuing, version, &random.bytes());
-                let index = policy(&mut random) / 2 * 2 + u32::from(prefix == prefixes[1]);
+                let index = policy(&mut random) / 2 * 2 + u32::from(prefix == short);
                 issuers.push(contents.issuer(prefix, secret, index)?);
             }
         }
@@ -69,8 +70,7 @@ impl RingInputs {
             let prefix = pick(&mut random, &prefixes)?;
             // Policies of the two prefixes take turns; now and then it is one of the other.
             let of_other = random.below(20) == 0;
-            let index_of_policy =
-                policy(&mut random) / 2 * 2 + u32::from((prefix == prefixes[1]) != of_other);
+            let index_of_policy = policy(&mut random) / 2 * 2 + u32::from((prefix == short) != of_other);
             match random.below(8) {
                 0 => {
                     let text = format!("sk_{:x}", random.bits());

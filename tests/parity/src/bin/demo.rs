@@ -162,17 +162,13 @@ fn print_table(title: &str, rows: &[Row]) {
     let width = rows.iter().map(|row| row.what.chars().count()).max().unwrap_or(0).max(31);
     let keys = rows.iter().map(|row| shortened(&row.key).chars().count()).max().unwrap_or(0).max(36);
     println!("{title}");
-    print!("{:<width$}  {:<keys$}", "what", "key");
-    for name in names {
-        print!("  {name:<17}");
-    }
-    println!();
+    let line = |what: &str, key: &str, words: Vec<&str>| {
+        let words: String = words.iter().map(|word| format!("  {word:<17}")).collect();
+        println!("{}", format!("{what:<width$}  {key:<keys$}{words}").trim_end());
+    };
+    line("what", "key", names);
     for row in rows {
-        print!("{:<width$}  {:<keys$}", row.what, shortened(&row.key));
-        for (_, verdict) in &row.verdicts {
-            print!("  {:<17}", word(verdict));
-        }
-        println!();
+        line(row.what, &shortened(&row.key), row.verdicts.iter().map(|(_, verdict)| word(verdict)).collect());
     }
     println!();
 }
