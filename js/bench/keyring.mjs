@@ -28,7 +28,7 @@ function ring(name) {
     turn = turn + 1 === keys.length ? 0 : turn + 1;
     check(verifier.verifyKey(keys[turn], context).verified);
   };
-  return { bundle, run };
+  return { bundle, run, verifier };
 }
 
 const small = ring("small");
@@ -37,6 +37,10 @@ const diverse = ring("diverse");
 const macKey = new Uint8Array(32).fill(7);
 const message = new Uint8Array(54).fill(0x61);
 const tag = createHmac("sha256", macKey).update(message).digest();
+
+// The part of the first bucket, found by the offsets of the bundle.
+const offset = (part) => Number(large.bundle.readBigUInt64LE(24 + 8 * part));
+const chunk = large.bundle.subarray(offset(0), offset(1));
 
 function open(bundle) {
   const verifier = new Verifier({ keyringKeys });
@@ -52,6 +56,7 @@ await measure([
   { name: "claviger, keyring: 10 thousand keys", run: small.run },
   { name: "claviger, keyring: random over a million, 10 policies", run: large.run },
   { name: "claviger, keyring: random over a million, one policy each", run: diverse.run },
+  { name: "claviger, first touch of a chunk: a million keys", run: () => large.verifier.insertPart("chunk", 0, chunk), batch: 1 },
   { name: "claviger, open bundle: a million keys, 10 policies", run: () => open(large.bundle), batch: 1 },
   { name: "claviger, open bundle: a million keys, one policy each", run: () => open(diverse.bundle), batch: 1 },
 ]);

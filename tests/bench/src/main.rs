@@ -8,8 +8,8 @@ mod rings;
 
 use anyhow::{Context, Result, ensure};
 use claviger_core::{
-    IssuingKey, KeyPrefix, OpaqueUse, Purpose, RequestContext, SecretText, SharedSecret, SignedKeyTerms,
-    Verifier as NativeVerifier, generate_opaque_key,
+    IssuingKey, KeyPrefix, OpaqueUse, PartKind, Purpose, RequestContext, SecretText, SharedSecret,
+    SignedKeyTerms, Verifier as NativeVerifier, generate_opaque_key,
 };
 use claviger_host::{
     CALL_TICKS, EMBEDDED_MODULE, HostError, KeyringKeys, Module, PoolOptions, Secrets,
@@ -261,6 +261,11 @@ fn main() -> Result<()> {
     cases.push(case("wasmtime, keyring: random over a million, 10 policies", move || {
         let key = hosted_large_keys.next().unwrap_or_default();
         assert!(hosted_large.verify_key(black_box(key), &RequestContext::at(NOW)).is_verified());
+    }));
+    let (bucket, chunk) = large.first_chunk()?;
+    let touched = in_large.clone();
+    cases.push(case("native, first touch of a chunk: a million keys", move || {
+        assert!(touched.insert_part(PartKind::Chunk, bucket, black_box(&chunk)).is_ok());
     }));
     let names = [
         "a million keys, 10 policies",

@@ -93,6 +93,14 @@ impl Ring {
         self.parts.values().filter(|part| part.starts_with(b"CVGC")).map(Vec::len).sum()
     }
 
+    /// The bucket of the first key, and its chunk.
+    pub(crate) fn first_chunk(&self) -> Result<(u32, Vec<u8>)> {
+        let builder = KeyringBuilder::from_previous(&self.key, &self.root)?;
+        let bucket = builder.bucket_of(parse(self.texts().next().context("no key")?)?.id());
+        let chunk = builder.chunk_hash(bucket).and_then(|hash| self.parts.get(hash));
+        Ok((bucket, chunk.context("no chunk")?.clone()))
+    }
+
     /// Writes what another program needs to measure with it.
     pub(crate) fn write(&self, folder: &Path, name: &str) -> Result<()> {
         fs::create_dir_all(folder)?;
