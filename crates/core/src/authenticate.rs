@@ -35,7 +35,7 @@ pub(crate) fn value(value: [u64; 4], records: &[Record]) -> Result<&Record, Deni
 }
 
 /// Proves an access token by a record of its client: its secret must be the MAC of everything before it and the
-/// record's iv. Returns that record.
+/// client's verifier value. Returns that record.
 #[inline]
 pub(crate) fn access_token<'k>(
     parsed: &Parsed<'_>,
@@ -44,7 +44,7 @@ pub(crate) fn access_token<'k>(
     stand_in: &MacKey,
 ) -> Result<&'k Record, DenialCode> {
     let proven = one_of(records, |record| {
-        let tag = issuing_key::access_token_tag(mac.unwrap_or(stand_in), parsed.signed_part(), record.iv);
+        let tag = issuing_key::access_token_tag(mac.unwrap_or(stand_in), parsed.signed_part(), record.value);
         tag.as_slice().ct_eq(parsed.secret().as_slice()).to_bool()
     });
     if mac.is_some() { proven } else { Err(DenialCode::UnknownKey) }

@@ -4,7 +4,7 @@ use crate::{
     claims::Claims,
     context::{CLOCK_SKEW_SECONDS, RequestContext},
     denial::DenialCode,
-    keyring::{DISABLED, Policy, READ_ONLY, REVOKED, Record},
+    keyring::{DISABLED, Policy, READ_ONLY, REVOKED, Record, UNREADABLE},
     permission,
 };
 
@@ -51,6 +51,18 @@ pub(crate) struct Proven<'k> {
     pub(crate) record: Option<&'k Record>,
     pub(crate) claims: Option<Claims>,
     pub(crate) policy: Policy<'k>,
+    /// Whether something beside record and policy is switched off: the issuing secret's policy.
+    pub(crate) off: bool,
+    /// Whether something beside record, claims and policy leaves only the read-only part of its rights.
+    pub(crate) read_only: bool,
+}
+
+impl<'k> Proven<'k> {
+    /// A key that is proved by this record.
+    #[inline]
+    pub(crate) fn of(record: Option<&'k Record>, policy: Policy<'k>) -> Self {
+        Self { record, claims: None, policy, off: false, read_only: false }
+    }
 }
 
 impl Proven<'_> {
@@ -62,7 +74,10 @@ impl Proven<'_> {
     /// Whether only the read-only part of its rights may be used.
     #[inline]
     pub(crate) fn read_only(&self) -> bool {
-        self.has(READ_ONLY) || self.claims.is_some_and(Claims::read_only) || self.policy.read_only()
+        self.read_only
+            || self.has(READ_ONLY)
+            || self.claims.is_some_and(Claims::read_only)
+            || self.policy.read_only()
     }
 
     /// When it stops being good: the earlier of what record and claims say.
@@ -84,13 +99,16 @@ pub(crate) fn with_keyring(
     context: &RequestContext<'_>,
 ) -> Result<(), DenialCode> {
     let policy = &proven.policy;
+    if proven.has(UNREADABLE) {
+        return Err(DenialCode::KeyringInvalid);
+    }
     if prefix.is_some_and(|prefix| !policy.has_prefix(prefix)) {
         return Err(DenialCode::WrongPrefix);
     }
     if proven.has(REVOKED) {
         return Err(DenialCode::Revoked);
     }
-    if proven.has(DISABLED) || policy.is_off() {
+    if proven.has(DISABLED) || proven.off || policy.is_off() {
         return Err(DenialCode::Disabled);
     }
     if proven.record.is_some_and(|record| now < u64::from(record.not_before)) {

@@ -124,7 +124,8 @@ codes! {
         "The lifetime of the key is over.",
         "Issue a new key, or refresh it where keys can be refreshed.";
     LifetimeRequired = 37, "lifetime_required", Policy,
-        "The key never expires, and a verifier without a keyring would never learn that it was revoked.",
+        "The key never expires, and a verifier without a keyring would never learn that it was revoked; or an access \
+         token has no lifetime, which it must have.",
         "Issue keys with a lifetime, verify with a keyring, or allow keys without lifetime and accept that only \
          retiring the issuing secret ends them.";
     WrongTenant = 38, "wrong_tenant", Policy,

@@ -10,6 +10,7 @@ use crate::{
     prefix::KeyPrefix,
     shared_secret::{Purpose, SharedSecret},
     text::SecretText,
+    verifier_value::VerifierValue,
 };
 use core::fmt;
 use zeroize::Zeroize;
@@ -65,20 +66,24 @@ impl IssuingKey {
 
     /// Makes an access token (OAuth client credentials) of the client with the key id `client`.
     ///
-    /// `iv` is that of the client's live record in the keyring which verifiers have
-    /// ([`KeyringKey::record_iv`](crate::KeyringKey::record_iv)): when the client is regenerated or revoked, its tokens
-    /// end. The secret of the token is `HMAC-SHA256(access-token subkey, <prefix>_<id>_<claims>_t ‖ iv)`.
+    /// `value` is the verifier value of the client's key: when the client is regenerated or revoked, its tokens end. The
+    /// secret of the token is `HMAC-SHA256(access-token subkey, <prefix>_<id>_<claims>_t ‖ value)`. It is the value and
+    /// not the iv of a record, because that is public and another one in each keyring: so a token is good in every
+    /// keyring that has its client, and nobody makes one who has only the issuing secret and the files of a keyring.
     ///
     /// # Errors
-    /// A [`ClaimsError`] if a time of `terms` does not fit.
+    /// A [`ClaimsError`] if a time of `terms` does not fit, or if there is no lifetime: a token has one.
     pub fn generate_access_token(
         &self,
         client: KeyId,
-        iv: [u8; 8],
+        value: &VerifierValue,
         terms: SignedKeyTerms,
     ) -> Result<SecretText, ClaimsError> {
+        if terms.claims(self.version)?.expires_at().is_none() {
+            return Err(ClaimsError::Lifetime);
+        }
         let text = self.start(client, terms, b"_t")?;
-        let mut secret = mac::tag_bytes(access_token_tag(&self.access_token, text.as_bytes(), iv));
+        let mut secret = mac::tag_bytes(access_token_tag(&self.access_token, text.as_bytes(), value.limbs()));
         let text = text.seal(&secret);
         secret.zeroize();
         Ok(text)
@@ -128,14 +133,18 @@ impl IssuingKey {
     }
 }
 
-/// The secret of the access token that starts with `text`, bound to a record by its iv.
+/// The secret of the access token that starts with `text`, bound to its client by the client's verifier value.
 #[inline]
-pub(crate) fn access_token_tag(mac: &MacKey, text: &[u8], iv: [u8; 8]) -> [u64; 4] {
+pub(crate) fn access_token_tag(mac: &MacKey, text: &[u8], value: [u64; 4]) -> [u64; 4] {
+    // The text has no secret and no checksum, which are longer than the value.
     let mut message = [0; MAX_KEY_LEN];
-    for (slot, byte) in message.iter_mut().zip(text.iter().chain(&iv)) {
+    for (slot, byte) in message.iter_mut().zip(text.iter().chain(value.map(u64::to_be_bytes).as_flattened()))
+    {
         *slot = *byte;
     }
-    mac.tag(message.get(..text.len().saturating_add(iv.len())).unwrap_or_default())
+    let tag = mac.tag(message.get(..text.len().saturating_add(32)).unwrap_or_default());
+    message.zeroize();
+    tag
 }
 
 impl fmt::Debug for IssuingKey {

@@ -95,23 +95,27 @@ pub(crate) struct KeyringVerifier {
     keyring: Option<Arc<Keyring>>,
 }
 
-/// Why there is no verdict on a key of a keyring.
+/// Why a key is denied by a keyring.
 struct Refusal {
     code: DenialCode,
     needed: Option<NeededPart>,
+    /// The id of an imported key, which only its proof tells.
+    key_id: Option<KeyId>,
 }
 
 impl From<DenialCode> for Refusal {
     fn from(code: DenialCode) -> Self {
-        Self { code, needed: None }
+        Self { code, needed: None, key_id: None }
     }
 }
 
 impl From<Unknown> for Refusal {
     fn from(unknown: Unknown) -> Self {
         match unknown {
-            Unknown::Needed(part) => Self { code: DenialCode::KeyringUnavailable, needed: Some(part) },
-            Unknown::Invalid => Self { code: DenialCode::KeyringInvalid, needed: None },
+            Unknown::Needed(part) => {
+                Self { code: DenialCode::KeyringUnavailable, needed: Some(part), key_id: None }
+            }
+            Unknown::Invalid => DenialCode::KeyringInvalid.into(),
         }
     }
 }
@@ -200,8 +204,8 @@ impl KeyringVerifier {
             Freshness::Stale { epoch: root.epoch, age }
         };
         let denied = |refusal: Refusal, key_id| {
-            let Refusal { code, needed } = refusal;
-            Verdict::Denied(Denied { code, key_id, freshness: Some(freshness), needed })
+            let Refusal { code, needed, key_id: of_proof } = refusal;
+            Verdict::Denied(Denied { code, key_id: of_proof.or(key_id), freshness: Some(freshness), needed })
         };
         let credential = match credential::read(presented) {
             Ok(credential) => credential,
@@ -275,18 +279,26 @@ impl KeyringVerifier {
         let issuer = resolve::issuer(parsed, &keyring.issuing)?;
         let mac = issuer.key.map(|issuer| issuer.key.signed_key_mac());
         authenticate::signed_key(parsed, mac, &self.stand_in)?;
-        let issuer_policy = issuer.key.map_or(0, |issuer| issuer.policy);
-        let policy = keyring.policy(issuer_policy)?;
         let claims = Some(issuer.claims);
-        // Only now, so that a key that nobody issued never makes anybody fetch a part.
-        let Some(record) = keyring.records(KeyKind::Signed.number(), parsed.id())?.first() else {
-            return Ok((Proven { record: None, claims, policy }, issuer_policy));
+        let (secret, issuer_policy) = issuer
+            .key
+            .map_or((None, 0), |issuer| (Some(issuer.key.secret_id().as_u64().to_le_bytes()), issuer.policy));
+        // Only now, so that a key that nobody issued never makes anybody fetch a part. An override is for the key that
+        // this secret made, whoever else chose the same id.
+        let records = keyring.records(KeyKind::Signed.number(), parsed.id())?;
+        let own = |record: &&Record| Some(record.iv) == secret && record.version == issuer.claims.version();
+        let policy = keyring.policy(issuer_policy);
+        let Some(record) = records.iter().find(own) else {
+            return Ok((Proven { claims, ..Proven::of(None, policy?) }, issuer_policy));
         };
-        let selected = keyring.policy(record.policy)?;
-        if selected.tenant() != policy.tenant() {
-            return Err(DenialCode::KeyringInvalid.into());
-        }
-        Ok((Proven { record: Some(record), claims, policy: selected }, record.policy))
+        let selected = policy.and_then(|policy| {
+            let selected = keyring.policy(record.policy)?;
+            if selected.tenant() == policy.tenant() { Ok((policy, selected)) } else { Err(Unknown::Invalid) }
+        });
+        let (policy, selected) = selected.map_err(|unknown| revoked_or(unknown, record))?;
+        // Another policy, never more: what is off or read only for the secret is so for its keys.
+        let (off, read_only) = (policy.is_off(), policy.read_only());
+        Ok((Proven { claims, off, read_only, ..Proven::of(Some(record), selected) }, record.policy))
     }
 
     /// A token of an API client: bound to the client's live record.
@@ -297,13 +309,28 @@ impl KeyringVerifier {
         parsed: &Parsed<'_>,
     ) -> Result<(Proven<'k>, u32), Refusal> {
         let issuer = resolve::issuer(parsed, &keyring.issuing)?;
-        let mut records = keyring.records(KeyKind::Opaque.number(), parsed.id())?;
-        if records.is_empty() {
-            records = keyring.records(KeyKind::OpaqueSigning.number(), parsed.id())?;
-        }
         let mac = issuer.key.map(|issuer| issuer.key.access_token_mac());
-        let record = authenticate::access_token(parsed, records, mac, &self.stand_in)?;
+        let prove = |kind: KeyKind| {
+            let records = keyring.records(kind.number(), parsed.id())?;
+            Ok::<_, Refusal>(authenticate::access_token(parsed, records, mac, &self.stand_in))
+        };
+        let record = match prove(KeyKind::Opaque)? {
+            // Of a client that signs.
+            Err(code) => match prove(KeyKind::OpaqueSigning)? {
+                Err(DenialCode::UnknownKey) => return Err(code.into()),
+                proven => proven?,
+            },
+            Ok(record) => record,
+        };
         let proven = proven(keyring, record)?;
+        // A secret is of one tenant, and makes tokens for its clients only.
+        let of_issuer = keyring.policy(issuer.key.map_or(0, |issuer| issuer.policy))?;
+        if of_issuer.tenant() != proven.policy.tenant() {
+            return Err(DenialCode::BadSecret.into());
+        }
+        if issuer.claims.expires_at().is_none() {
+            return Err(DenialCode::LifetimeRequired.into());
+        }
         Ok((Proven { claims: Some(issuer.claims), ..proven }, record.policy))
     }
 
@@ -328,7 +355,8 @@ impl KeyringVerifier {
                     let prefix = KeyPrefix::new(proven.policy.prefix()).ok();
                     let (key_id, prefix) =
                         proven.policy.key_id().zip(prefix).ok_or(DenialCode::KeyringInvalid)?;
-                    decide::with_keyring(&proven, None, request.now, request.context)?;
+                    decide::with_keyring(&proven, None, request.now, request.context)
+                        .map_err(|code| Refusal { key_id: Some(key_id), ..code.into() })?;
                     return Ok(verified(key_id, KeyKind::Imported, prefix, proven, record.policy, request));
                 }
                 Err(code) => refusal = code.into(),
@@ -347,7 +375,16 @@ struct Request<'r> {
 
 #[inline]
 fn proven<'k>(keyring: &'k Keyring, record: &'k Record) -> Result<Proven<'k>, Refusal> {
-    Ok(Proven { record: Some(record), claims: None, policy: keyring.policy(record.policy)? })
+    let policy = keyring.policy(record.policy).map_err(|unknown| revoked_or(unknown, record))?;
+    Ok(Proven::of(Some(record), policy))
+}
+
+/// What is revoked is revoked, whether or not its policy can still be had.
+fn revoked_or(unknown: Unknown, record: &Record) -> Refusal {
+    match unknown {
+        Unknown::Invalid if record.flags & keyring::REVOKED != 0 => DenialCode::Revoked.into(),
+        unknown => unknown.into(),
+    }
 }
 
 #[inline]
@@ -428,8 +465,13 @@ mod tests {
             let secret = SharedSecret::generate(Purpose::Issuing, version, &[2; 40]);
             let terms = SignedKeyTerms::expiring(1_790_000_000, 60);
             let key = issuer(&secret).generate(&[9; 8], terms).unwrap();
-            let token =
-                issuer(&secret).generate_access_token(opaque(1, OpaqueUse::Bearer).0, [7; 8], terms).unwrap();
+            let token = issuer(&secret)
+                .generate_access_token(
+                    opaque(1, OpaqueUse::Bearer).0,
+                    &VerifierValue::from_bytes([7; 32]),
+                    terms,
+                )
+                .unwrap();
             (String::from(key.expose()), String::from(token.expose()))
         };
         for keys in [10, 5000] {
@@ -449,8 +491,9 @@ mod tests {
             assert_eq!(cost(&opaque(3, OpaqueUse::BearerAndSigning).1), (Some(DenialCode::UnknownKey), 2));
             assert_eq!(cost(&signed(1).0), (None, 2));
             assert_eq!(cost(&signed(2).0), (Some(DenialCode::UnknownKey), 2));
-            assert_eq!(cost(&signed(1).1), (Some(DenialCode::BadSecret), 2));
-            assert_eq!(cost(&signed(2).1), (Some(DenialCode::UnknownKey), 2));
+            // A token is tried as one of a bearer client and as one of a client that signs.
+            assert_eq!(cost(&signed(1).1), (Some(DenialCode::BadSecret), 6));
+            assert_eq!(cost(&signed(2).1), (Some(DenialCode::UnknownKey), 6));
         }
     }
 }

@@ -50,6 +50,16 @@ impl VerifierValue {
         Self(bytes)
     }
 
+    /// The value as a tag is: big-endian limbs.
+    pub(crate) fn limbs(&self) -> [u64; 4] {
+        let (words, _) = self.0.as_chunks::<8>();
+        let mut limbs = [0; 4];
+        for (limb, word) in limbs.iter_mut().zip(words) {
+            *limb = u64::from_be_bytes(*word);
+        }
+        limbs
+    }
+
     /// The bytes, to be sealed or masked.
     #[must_use]
     pub fn expose(&self) -> &[u8; 32] {
@@ -69,7 +79,7 @@ impl fmt::Debug for VerifierValue {
 pub enum ImportScheme {
     /// SHA-256 over the whole key.
     Sha256Whole,
-    /// SHA-256 over what follows the last `_`; a key without `_` has none.
+    /// SHA-256 over what follows the last `_`; a key without `_`, or with nothing behind it, has none.
     Sha256AfterLastUnderscore,
 }
 
@@ -92,7 +102,7 @@ impl ImportScheme {
             Self::Sha256Whole => key,
             Self::Sha256AfterLastUnderscore => {
                 let place = key.iter().rposition(|&byte| byte == b'_')?;
-                key.get(place.saturating_add(1)..)?
+                key.get(place.saturating_add(1)..).filter(|tail| !tail.is_empty())?
             }
         };
         Some(ImportDigest(Sha256::digest(hashed).into()))
@@ -178,6 +188,11 @@ mod tests {
             extract(b"claviger/import/v1", digest.as_bytes())
         );
         assert_eq!(ImportScheme::Sha256AfterLastUnderscore.digest(b"abc"), None);
+        assert_eq!(
+            ImportScheme::Sha256AfterLastUnderscore.digest(b"abc_"),
+            None,
+            "anybody could end a text so"
+        );
         assert!(ImportScheme::Sha256Whole.digest(b"abc").unwrap() == digest);
     }
 }

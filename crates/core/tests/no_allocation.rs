@@ -99,13 +99,12 @@ fn verifying_with_a_keyring_allocates_nothing_whatever_is_presented() {
     let value = VerifierValue::of_key(&parse(opaque.expose()).unwrap()).unwrap();
     let secret = SharedSecret::generate(Purpose::Issuing, 7, &[7; 40]);
     let (terms, issuer) = (SignedKeyTerms::expiring(NOW, 60), issuer(7));
-    let iv = key.record_iv(ring, KeyKind::OpaqueSigning, id, &value);
     let digest = ImportScheme::Sha256Whole.digest(b"sk_123").unwrap();
     let imported = key.imported_record_id(ring, &digest);
 
     let mut builder = KeyringBuilder::new(&key, KeyringTerms::new(ring), 0);
     let records = [
-        KeyRecord::new(id, KeyKind::OpaqueSigning, value, 0),
+        KeyRecord::new(id, KeyKind::OpaqueSigning, value.clone(), 0),
         KeyRecord::new(imported, KeyKind::Imported, VerifierValue::of_import(&digest), 0),
     ];
     let chunk = builder.set_bucket(0, &records).unwrap().unwrap();
@@ -125,7 +124,7 @@ fn verifying_with_a_keyring_allocates_nothing_whatever_is_presented() {
     let presented = [
         opaque.expose().to_owned(),
         issuer.generate(&[1; 8], terms).unwrap().expose().to_owned(),
-        issuer.generate_access_token(id, iv, terms).unwrap().expose().to_owned(),
+        issuer.generate_access_token(id, &value, terms).unwrap().expose().to_owned(),
         "sk_123".to_owned(),
         opaque.expose().replace("_h", "_k"),
         "sk_124".to_owned(),

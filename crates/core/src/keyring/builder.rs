@@ -129,6 +129,8 @@ pub struct KeyringBuilder {
     root: Root,
     /// Pages that the previous root has: they are changed, never set.
     previous_pages: usize,
+    /// The root that was finished last.
+    finished: Hash,
 }
 
 impl KeyringBuilder {
@@ -149,7 +151,13 @@ impl KeyringBuilder {
             pages: Vec::new(),
             secrets: Vec::new(),
         };
-        Self { masking: Masking::new(key, terms.keyring_id), key: key.clone(), root, previous_pages: 0 }
+        Self {
+            masking: Masking::new(key, terms.keyring_id),
+            key: key.clone(),
+            root,
+            previous_pages: 0,
+            finished: NO_PART,
+        }
     }
 
     /// Starts a change of the keyring whose root is given.
@@ -163,6 +171,7 @@ impl KeyringBuilder {
             masking: Masking::new(key, root.keyring_id),
             key: key.clone(),
             previous_pages: root.pages.len(),
+            finished: NO_PART,
             root,
         })
     }
@@ -193,11 +202,13 @@ impl KeyringBuilder {
 
     /// Sets how long roots are fresh and valid, in seconds, from the next one on.
     pub fn set_lifetime(&mut self, fresh_for: u32, valid_for: u32) {
+        self.finished = NO_PART;
         (self.root.fresh_for, self.root.valid_for) = (fresh_for, valid_for);
     }
 
     /// Sets the schemes by which presented text that is no native key is tried; none by default.
     pub fn set_import_schemes(&mut self, schemes: &[ImportScheme]) {
+        self.finished = NO_PART;
         self.root.import_schemes = schemes.iter().fold(0, |bits, scheme| bits | scheme.bit());
     }
 
@@ -215,11 +226,13 @@ impl KeyringBuilder {
             self.root.chunks.get_mut(bucket as usize).ok_or(BuildError::NoSuchBucket { bucket, buckets })?;
         if records.is_empty() {
             *slot = NO_PART;
+            self.finished = NO_PART;
             return Ok(None);
         }
         let bytes = chunk::write(bucket, self.root.bucket_bits, records, &self.masking)?;
         let part = KeyringPart::new(bytes);
         *slot = part.hash;
+        self.finished = NO_PART;
         Ok(Some(part))
     }
 
@@ -233,7 +246,7 @@ impl KeyringBuilder {
         page: u32,
         policies: &[Option<Policy<'_>>],
     ) -> Result<KeyringPart, BuildError> {
-        if (page as usize) < self.previous_pages {
+        if (page as usize) < self.previous_pages && self.page_hash(page).is_some() {
             return Err(BuildError::PageExists { page });
         }
         self.write_page(page, policies)
@@ -292,6 +305,7 @@ impl KeyringBuilder {
         if let Some(slot) = self.root.pages.get_mut(page as usize) {
             *slot = part.hash;
         }
+        self.finished = NO_PART;
         Ok(part)
     }
 
@@ -307,14 +321,9 @@ impl KeyringBuilder {
             let KeyringSecret { secret, prefix, policy, may_sign } = *given;
             entries.push(SecretEntry::hide(&self.masking, secret, prefix, policy, may_sign)?);
         }
-        let name = |entry: &SecretEntry| {
-            // One of an issuing secret is its prefix, of an integration secret its id.
-            let id = entry.prefix.is_none().then_some(entry.id);
-            (entry.prefix, id, entry.version)
-        };
-        entries.sort_unstable_by_key(name);
+        entries.sort_unstable_by_key(SecretEntry::name);
         if let Some((entry, _)) =
-            entries.iter().zip(entries.iter().skip(1)).find(|(one, next)| name(one) == name(next))
+            entries.iter().zip(entries.iter().skip(1)).find(|(one, next)| one.name() == next.name())
         {
             return Err(BuildError::DuplicateSecret { secret_id: entry.id });
         }
@@ -322,6 +331,7 @@ impl KeyringBuilder {
             return Err(BuildError::TooManySecrets);
         }
         self.root.secrets = entries;
+        self.finished = NO_PART;
         Ok(())
     }
 
@@ -329,10 +339,11 @@ impl KeyringBuilder {
     /// change may go on from here.
     ///
     /// # Errors
-    /// [`BuildError::Epoch`] if the epoch does not grow; [`BuildError::Lifetime`] if `fresh_for` is 0 or longer than
+    /// [`BuildError::Epoch`] if the epoch does not grow, or epoch or time is above 2^53 - 1, so that every language can
+    /// say it as a number; [`BuildError::Lifetime`] if `fresh_for` is 0 or longer than
     /// `valid_for`.
     pub fn finish(&mut self, epoch: u64, issued_at: u64) -> Result<Vec<u8>, BuildError> {
-        if epoch <= self.root.epoch {
+        if epoch <= self.root.epoch || epoch.max(issued_at) > root::MAX_NUMBER {
             return Err(BuildError::Epoch { previous: self.root.epoch, epoch });
         }
         let (fresh_for, valid_for) = (self.root.fresh_for, self.root.valid_for);
@@ -341,23 +352,31 @@ impl KeyringBuilder {
         }
         (self.root.epoch, self.root.issued_at) = (epoch, issued_at);
         self.previous_pages = self.root.pages.len();
-        Ok(self.root.write(&self.key))
+        let root = self.root.write(&self.key);
+        self.finished = Sha256::digest(&root).into();
+        Ok(root)
     }
 
     /// The finished root and all its parts in one bundle; `part` gives the bytes that have a hash.
     ///
     /// # Errors
-    /// [`BuildError::MissingPart`] if `part` does not have one.
+    /// [`BuildError::NotFinished`] if it is not the root that was finished last, or something was set since;
+    /// [`BuildError::MissingPart`] if `part` does not have one, or gives bytes with another hash.
     pub fn bundle<'p>(
         &self,
         root: &[u8],
         part: impl Fn(&[u8; 32]) -> Option<&'p [u8]>,
     ) -> Result<Vec<u8>, BuildError> {
+        if self.finished == NO_PART || Sha256::digest(root)[..] != self.finished[..] {
+            return Err(BuildError::NotFinished);
+        }
         let mut parts = Vec::with_capacity(self.root.chunks.len().saturating_add(self.root.pages.len()));
         for hash in self.root.chunks.iter().chain(&self.root.pages) {
             parts.push(match *hash {
                 NO_PART => &[][..],
-                _ => part(hash).ok_or(BuildError::MissingPart { hash: *hash })?,
+                _ => part(hash)
+                    .filter(|bytes| Sha256::digest(bytes)[..] == hash[..])
+                    .ok_or(BuildError::MissingPart { hash: *hash })?,
             });
         }
         Ok(bundle::write(root, parts.into_iter()))
@@ -465,6 +484,8 @@ pub enum BuildError {
         /// Seconds.
         valid_for: u32,
     },
+    /// The root is not the one that was finished last.
+    NotFinished,
     /// There are no bytes for a part.
     MissingPart {
         /// Its hash.
@@ -491,7 +512,7 @@ impl fmt::Display for BuildError {
             }
             Self::Kind { key_id } => write!(
                 formatter,
-                "key {key_id}: a record is opaque, opaque_signing or imported with a value, or signed without one"
+                "key {key_id}: a record is opaque, opaque_signing or imported with a value, or signed with its issuer"
             ),
             Self::Time { time } => {
                 write!(
@@ -524,10 +545,16 @@ impl fmt::Display for BuildError {
             ),
             Self::TooManySecrets => formatter.write_str("a keyring has at most 4096 shared secrets"),
             Self::Epoch { previous, epoch } => {
-                write!(formatter, "epoch {epoch} is not above {previous}, that of the previous root")
+                write!(
+                    formatter,
+                    "epoch {epoch} is not above {previous}, that of the previous root, and at most 2^53 - 1"
+                )
             }
             Self::Lifetime { fresh_for, valid_for } => {
                 write!(formatter, "fresh_for ({fresh_for} s) must be 1 to valid_for ({valid_for} s)")
+            }
+            Self::NotFinished => {
+                formatter.write_str("the root is not the one that was finished last, or a part was set since")
             }
             Self::MissingPart { .. } => formatter.write_str("a part of the keyring is missing"),
         }

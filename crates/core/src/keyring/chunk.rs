@@ -18,18 +18,22 @@
 //!
 //! ```text
 //!  0  u64   id
-//!  8  8 ×   iv
-//! 16  32 ×  masked value; of a signed override zeros, as its iv
+//!  8  8 ×   iv; of a signed override the id of the issuing secret (u64)
+//! 16  32 ×  masked value; of a signed override zeros
 //! 48  u32   not before: Unix seconds, 0 = at once (to 2106)
 //! 52  u32   expires at: Unix seconds, 0 = never
 //! 56  u32   policy index
 //! 60  u8    kind: 1 opaque, 2 opaque_signing, 3 signed override, 9 imported
 //! 61  u8    flags: 1 revoked, 2 disabled, 4 read only
-//! 62  u16   0
+//! 62  u8    of a signed override the version of the issuing secret, otherwise 0
+//! 63  u8    0
 //! ```
 //!
 //! Numbers are little-endian. There are at most two records for a (kind, id), during a rotation, and one override.
-//! Anything else makes it no chunk: it is looked at as a whole when it is read.
+//! Anything else makes it no chunk: it is looked at as a whole when it is read. A record with a kind or flag of a later
+//! version is one that denies (`keyring_invalid`), and the others are as good as before.
+//!
+//! A signed override speaks of the key that this version of this issuing secret made, and of no other with its id.
 
 use crate::{
     bytes::{Reader, Writer},
@@ -60,6 +64,8 @@ pub(crate) const MAX_CHUNK: usize = HEAD + (2 << MAX_DIRECTORY_BITS) + 64 + MAX_
 pub(crate) const REVOKED: u8 = 1;
 pub(crate) const DISABLED: u8 = 2;
 pub(crate) const READ_ONLY: u8 = 4;
+/// Not in the format: the record says what this version does not know.
+pub(crate) const UNREADABLE: u8 = 128;
 
 /// What the keyring says of one key, its value unmasked. One cache line.
 #[derive(Clone)]
@@ -74,6 +80,8 @@ pub(crate) struct Record {
     pub(crate) policy: u32,
     pub(crate) kind: u8,
     pub(crate) flags: u8,
+    /// Of a signed override.
+    pub(crate) version: u8,
 }
 
 /// Stands in for the record of an id that is not there, so that looking for it costs the same.
@@ -86,6 +94,7 @@ pub(crate) const NO_RECORD: Record = Record {
     policy: 0,
     kind: 0,
     flags: REVOKED,
+    version: 0,
 };
 
 fn is_record_kind(kind: u8) -> bool {
@@ -104,15 +113,19 @@ impl Record {
         let mut reader = Reader(bytes);
         let (id, iv, masked) = (reader.u64()?, *reader.array()?, reader.array::<32>()?);
         let (not_before, expires_at, policy) = (reader.u32()?, reader.u32()?, reader.u32()?);
-        let (kind, flags, reserved) = (reader.u8()?, reader.u8()?, reader.u16()?);
-        if reserved != 0 || !is_record_kind(kind) || flags & !(REVOKED | DISABLED | READ_ONLY) != 0 {
+        let (kind, mut flags, version, reserved) = (reader.u8()?, reader.u8()?, reader.u8()?, reader.u8()?);
+        let signed = kind == KeyKind::Signed.number();
+        if kind == 0 {
             return None;
         }
+        if flags & !(REVOKED | DISABLED | READ_ONLY) != 0 || (version != 0 && !signed) || reserved != 0 {
+            flags |= UNREADABLE;
+        }
         let mut value = [0; 4];
-        if kind == KeyKind::Signed.number() {
+        if signed {
             // An override has no value, so there is nothing to unmask.
-            if *masked != [0; 32] || iv != [0; 8] {
-                return None;
+            if *masked != [0; 32] {
+                flags |= UNREADABLE;
             }
         } else {
             value = mask(mask_key, kind, id, iv);
@@ -121,7 +134,7 @@ impl Record {
                 *limb ^= u64::from_be_bytes(*masked);
             }
         }
-        Some(Self { id, iv, value, not_before, expires_at, policy, kind, flags })
+        Some(Self { id, iv, value, not_before, expires_at, policy, kind, flags, version })
     }
 }
 
@@ -178,7 +191,7 @@ impl Chunk {
         chunk.is_sound(bucket, bucket_bits).then_some(chunk)
     }
 
-    /// Kinds are known, the order is right, and the directory says where each record is.
+    /// No kind is 0, the order is right, and the directory says where each record is.
     fn is_sound(&self, bucket: u32, bucket_bits: u8) -> bool {
         let mut starts = self.directory.iter();
         if starts.next() != Some(&0) {
@@ -254,6 +267,8 @@ pub struct KeyRecord {
     pub disabled: bool,
     /// Whether it has only the read-only part of its permissions.
     pub read_only: bool,
+    /// Of a signed override, the id and the version of the issuing secret that made the key.
+    pub issuer: Option<(KeyId, u8)>,
 }
 
 impl KeyRecord {
@@ -270,12 +285,14 @@ impl KeyRecord {
             revoked: false,
             disabled: false,
             read_only: false,
+            issuer: None,
         }
     }
 
-    /// A signed key under a policy of its own, of the same tenant as that of its issuing secret.
+    /// A signed key under a policy of its own, of the same tenant as that of its issuing secret, whose id and version
+    /// are given.
     #[must_use]
-    pub const fn signed_override(id: KeyId, policy: u32) -> Self {
+    pub const fn signed_override(id: KeyId, secret_id: KeyId, version: u8, policy: u32) -> Self {
         Self {
             id,
             kind: KeyKind::Signed,
@@ -286,6 +303,7 @@ impl KeyRecord {
             revoked: false,
             disabled: false,
             read_only: false,
+            issuer: Some((secret_id, version)),
         }
     }
 }
@@ -313,11 +331,13 @@ pub(crate) fn write(
         if bucket_of(id.as_u64(), bucket_bits) != bucket {
             return Err(BuildError::WrongBucket { key_id: id, bucket });
         }
-        let (iv, masked) = match &record.value {
-            Some(value) if is_record_kind(kind) && record.kind != KeyKind::Signed => {
-                masking.hide(kind, id, value.expose())
+        let ((iv, masked), version) = match (&record.value, record.issuer) {
+            (Some(value), None) if is_record_kind(kind) && record.kind != KeyKind::Signed => {
+                (masking.hide(kind, id, value.expose()), 0)
             }
-            None if record.kind == KeyKind::Signed => ([0; 8], [0; 32]),
+            (None, Some((secret, version))) if record.kind == KeyKind::Signed => {
+                ((secret.as_u64().to_le_bytes(), [0; 32]), version)
+            }
             _ => return Err(BuildError::Kind { key_id: id }),
         };
         let flags = [(record.revoked, REVOKED), (record.disabled, DISABLED), (record.read_only, READ_ONLY)];
@@ -331,7 +351,8 @@ pub(crate) fn write(
             .u32(record.policy)
             .u8(kind)
             .u8(flags)
-            .u16(0);
+            .u8(version)
+            .u8(0);
         lines.push((id, kind, line.0));
     }
     // The line itself decides last, so that the same records make the same chunk in whatever order they come.
@@ -387,7 +408,7 @@ mod tests {
             KeyRecord::new(KeyId::from_u64(id), KeyKind::Opaque, VerifierValue::from_bytes([id as u8; 32]), 0)
         };
         let mut records: Vec<KeyRecord> = ids.iter().map(record).collect();
-        records.push(KeyRecord::signed_override(KeyId::from_u64(ids[0]), 1));
+        records.push(KeyRecord::signed_override(KeyId::from_u64(ids[0]), RING, 1, 1));
         write(bucket_of(ids[0], bucket_bits), bucket_bits, &records, &masking).unwrap()
     }
 

@@ -6,7 +6,7 @@ use crate::{
     parse::{self, KeyKind, ParseError},
     shared_secret::{SecretBytes, split_entropy},
     text::SecretText,
-    verifier_value::{ImportDigest, VerifierValue},
+    verifier_value::ImportDigest,
 };
 use core::fmt;
 use zeroize::Zeroize;
@@ -68,12 +68,6 @@ impl KeyringKey {
     #[must_use]
     pub fn imported_record_id(&self, keyring_id: KeyId, digest: &ImportDigest) -> KeyId {
         imported_record_id(&self.subkey(b"import", keyring_id), digest)
-    }
-
-    /// The iv of a record in a keyring, to which access tokens of an API client are bound.
-    #[must_use]
-    pub fn record_iv(&self, keyring_id: KeyId, kind: KeyKind, id: KeyId, value: &VerifierValue) -> [u8; 8] {
-        Masking::new(self, keyring_id).hide(kind.number(), id, value.expose()).0
     }
 
     /// `HKDF-SHA256(salt "claviger/keyring/v1", secret, info = use ‖ 0 ‖ keyring id (u64, little-endian))`.

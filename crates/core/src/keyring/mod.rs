@@ -30,7 +30,7 @@ mod root;
 pub use builder::{BuildError, KeyringBuilder, KeyringPart, KeyringSecret, KeyringTerms};
 pub use bundle::{BUNDLE_PREAMBLE_LEN, bundle_head_len};
 pub use chunk::KeyRecord;
-pub(crate) use chunk::{DISABLED, NO_RECORD, READ_ONLY, REVOKED, Record};
+pub(crate) use chunk::{DISABLED, NO_RECORD, READ_ONLY, REVOKED, Record, UNREADABLE};
 pub use freshness::{Freshness, FreshnessRequirement};
 pub(crate) use key::imported_record_id;
 pub use key::{KeyringKey, KeyringKeyError};

@@ -136,7 +136,7 @@ impl Keyring {
         if let Source::InsertedFrom(offsets) | Source::Bundle(_, offsets) = &source {
             let parts = root.chunks.len().saturating_add(root.pages.len());
             if offsets.len() != parts.saturating_add(1) {
-                return Err(KeyringError::Truncated);
+                return Err(KeyringError::Invalid);
             }
         }
         let mask = key.subkey(b"mask", root.keyring_id);

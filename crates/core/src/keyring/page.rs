@@ -11,7 +11,8 @@
 //!           the policies, one behind the other (see `policy`)
 //! ```
 //!
-//! Numbers are little-endian. A policy of length 0 is a gap: an index that names none any more.
+//! Numbers are little-endian. A policy of length 0 is a gap: an index that names none any more. One with a flag of a later
+//! version, or otherwise unreadable, is like a gap for a reader, and the others are as good as before.
 
 use super::{
     BuildError,
@@ -32,6 +33,8 @@ pub(crate) const MAX_PAGE: usize = HEAD + 257 * 4 + 256 * MAX_POLICY_LEN;
 #[derive(Clone)]
 pub(crate) struct Page {
     bytes: Arc<[u8]>,
+    /// A bit for each policy that is one.
+    good: [u64; 4],
 }
 
 impl Page {
@@ -50,29 +53,30 @@ impl Page {
         if named != page || !(1..=256).contains(&count) || starts.next() != Some(place) {
             return None;
         }
-        for end in starts {
+        let mut good = [0; 4];
+        for (index, end) in starts.enumerate() {
             let policy = bytes.get(place..end)?;
-            if !policy.is_empty() && !policy::is_well_formed(policy) {
-                return None;
+            if policy::is_well_formed(policy)
+                && let Some(word) = good.get_mut(index >> 6)
+            {
+                *word |= 1 << (index & 63);
             }
             place = end;
         }
-        (place == bytes.len()).then(|| Self { bytes: bytes.into() })
+        (place == bytes.len()).then(|| Self { bytes: bytes.into(), good })
     }
 
     /// The policy with this index in the page.
     #[inline]
     pub(crate) fn policy(&self, index: u8) -> Option<Policy<'_>> {
-        let place = usize::from(index).saturating_mul(4).saturating_add(HEAD);
-        // The number of policies bounds the index; behind the last number the policies start.
-        let count = self.bytes.get(6..)?.first_chunk()?;
-        if u16::from(index) >= u16::from_le_bytes(*count) {
+        if self.good.get(usize::from(index >> 6))? >> (index & 63) & 1 == 0 {
             return None;
         }
+        let place = usize::from(index).saturating_mul(4).saturating_add(HEAD);
         let (start, rest) = self.bytes.get(place..)?.split_first_chunk()?;
         let end = rest.first_chunk()?;
         let (start, end) = (u32::from_le_bytes(*start) as usize, u32::from_le_bytes(*end) as usize);
-        self.bytes.get(start..end).filter(|policy| !policy.is_empty()).map(Policy::checked)
+        self.bytes.get(start..end).map(Policy::checked)
     }
 }
 

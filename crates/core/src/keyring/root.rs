@@ -9,19 +9,20 @@
 //!  7  u8    bucket bits b: 0 to 16
 //!  8  u64   keyring id
 //! 16  u64   id of the keyring key that authenticates and unmasks
-//! 24  u64   epoch: grows with every root of the keyring, never 0
-//! 32  u64   issued at, Unix seconds
+//! 24  u64   epoch: grows with every root of the keyring; 1 to 2^53 - 1
+//! 32  u64   issued at, Unix seconds; at most 2^53 - 1
 //! 40  u32   fresh_for, seconds: 1 to valid_for
 //! 44  u32   valid_for, seconds
 //! 48  u32   length of the body: everything before the authenticators
 //! 52  u32   policy pages p: 0 to 2^18
 //! 56  u32   shared secrets s: 0 to 4096
-//! 60  u8    import schemes: 1 SHA-256 over the whole key, 2 over what follows its last _
+//! 60  u8    import schemes: 1 SHA-256 over the whole key, 2 over what follows its last _; others are not tried
 //! 61  3 ×   0
 //! 64  32 ×  2^b hashes of chunks: SHA-256; zeros for a bucket without keys
 //!     32 ×  p hashes of policy pages
-//!     96 ×  s shared secrets, issuing ones sorted by prefix and version
-//!           authenticators: u8 number (1 to 8), then each u8 algorithm, u8 length of its bytes, u64 key id, bytes
+//!     96 ×  s shared secrets: integration ones by id and version, then issuing ones by prefix and version
+//!           authenticators: u8 number (1 to 8), then each u8 algorithm, u8 0, u16 length of its bytes (to 16,384),
+//!           u64 key id, bytes
 //! ```
 //!
 //! A shared secret:
@@ -39,7 +40,7 @@
 //! 88  8 ×   0
 //! ```
 //!
-//! Numbers are little-endian. Algorithm 1 is HMAC-SHA256 over the body under `K_mac` (32 bytes); a reader needs one
+//! Numbers are little-endian. A secret with a kind or flag of a later version is passed over: its keys are unknown. Algorithm 1 is HMAC-SHA256 over the body under `K_mac` (32 bytes); a reader needs one
 //! authenticator that it can check, and skips algorithms that it does not know. Nothing of the body but the place of
 //! the authenticators and the two ids is used before that.
 
@@ -67,6 +68,10 @@ pub(crate) const MAX_BUCKET_BITS: u8 = 16;
 pub(crate) const MAX_PAGES: u32 = 1 << 18;
 pub(crate) const MAX_SECRETS: u32 = 4096;
 const MAX_AUTHENTICATORS: u8 = 8;
+/// More than any signature in sight has.
+const MAX_AUTHENTICATOR: usize = 16 * 1024;
+/// The largest number that JavaScript holds exactly.
+pub(crate) const MAX_NUMBER: u64 = (1 << 53) - 1;
 const NO_POLICY: u32 = u32::MAX;
 const MAY_SIGN: u8 = 1;
 
@@ -76,7 +81,7 @@ pub const MAX_ROOT_LEN: usize = HEAD
     + 32 * MAX_PAGES as usize
     + SECRET * MAX_SECRETS as usize
     + 1
-    + MAX_AUTHENTICATORS as usize * (10 + 255);
+    + MAX_AUTHENTICATORS as usize * (12 + MAX_AUTHENTICATOR);
 
 /// SHA-256 of a part; zeros where there is none.
 pub(crate) type Hash = [u8; 32];
@@ -152,6 +157,9 @@ pub(crate) fn open<'k>(
     };
     let (keyring_id, key_id) = (KeyId::from_u64(keyring_id), KeyId::from_u64(key_id));
 
+    if list.first().is_some_and(|count| !(1..=MAX_AUTHENTICATORS).contains(count)) {
+        return Err(KeyringError::Invalid);
+    }
     let tag = hmac_authenticator(&mut list, key_id).ok_or(KeyringError::Truncated)?;
     if !list.is_empty() {
         return Err(KeyringError::Oversized);
@@ -173,8 +181,8 @@ pub(crate) fn open<'k>(
 fn hmac_authenticator(list: &mut &[u8], key_id: KeyId) -> Option<Option<[u8; 32]>> {
     let mut reader = Reader(list);
     let mut found = None;
-    for _ in 0..reader.u8().filter(|count| (1..=MAX_AUTHENTICATORS).contains(count))? {
-        let (algorithm, len, id) = (reader.u8()?, reader.u8()?, reader.u64()?);
+    for _ in 0..reader.u8()? {
+        let (algorithm, _, len, id) = (reader.u8()?, reader.u8()?, reader.u16()?, reader.u64()?);
         let bytes = reader.slice(len.into())?;
         if algorithm == HMAC_SHA256 && id == key_id.as_u64() && found.is_none() {
             found = bytes.try_into().ok();
@@ -195,8 +203,9 @@ fn read_body(body: &[u8]) -> Option<Root> {
     else {
         return None;
     };
-    let import_schemes = reader.u8().filter(|schemes| schemes & !ALL_SCHEMES == 0)?;
-    if reader.array::<3>()? != &[0; 3] || epoch == 0 || fresh_for == 0 || fresh_for > valid_for {
+    let import_schemes = reader.u8()?;
+    let numbers = epoch != 0 && epoch.max(issued_at) <= MAX_NUMBER;
+    if reader.array::<3>()? != &[0; 3] || !numbers || fresh_for == 0 || fresh_for > valid_for {
         return None;
     }
     let mut hashes = |count: usize| Some(reader.slice(count.checked_mul(32)?)?.as_chunks::<32>().0.to_vec());
@@ -205,11 +214,9 @@ fn read_body(body: &[u8]) -> Option<Root> {
     if entries.len() != secrets as usize {
         return None;
     }
-    let secrets = entries.iter().map(SecretEntry::read).collect::<Option<Vec<_>>>()?;
-    let in_order = secrets.iter().zip(secrets.iter().skip(1)).all(|(entry, next)| {
-        // Integration secrets have no prefix, which sorts before any.
-        entry.prefix.is_none() || (entry.prefix, entry.version) < (next.prefix, next.version)
-    });
+    let known = entries.iter().filter(|entry| SecretEntry::is_known(entry));
+    let secrets = known.map(SecretEntry::read).collect::<Option<Vec<_>>>()?;
+    let in_order = secrets.iter().zip(secrets.iter().skip(1)).all(|(entry, next)| entry.name() < next.name());
     in_order.then_some(Root {
         keyring_id,
         keyring_key_id,
@@ -224,8 +231,6 @@ fn read_body(body: &[u8]) -> Option<Root> {
         secrets,
     })
 }
-
-const ALL_SCHEMES: u8 = ImportScheme::Sha256Whole.bit() | ImportScheme::Sha256AfterLastUnderscore.bit();
 
 impl Root {
     /// The bytes of the root, authenticated under `key`.
@@ -245,7 +250,7 @@ impl Root {
             secret.write(&mut writer);
         }
         let tag = mac::tag_bytes(key.subkey(b"mac", self.keyring_id).tag(&writer.0));
-        writer.u8(1).u8(HMAC_SHA256).u8(32).u64(key.id().as_u64()).bytes(&tag);
+        writer.u8(1).u8(HMAC_SHA256).u8(0).u16(32).u64(key.id().as_u64()).bytes(&tag);
         writer.0
     }
 
@@ -286,7 +291,21 @@ impl SecretEntry {
 
     fn is_sound(&self) -> bool {
         let issuing = self.purpose == Purpose::Issuing;
-        self.prefix.is_some() == issuing && self.policy.is_some() == issuing && (issuing || !self.may_sign)
+        let policy = self.policy.is_some_and(|policy| policy != NO_POLICY);
+        self.prefix.is_some() == issuing && policy == issuing && (issuing || !self.may_sign)
+    }
+
+    /// What tells it from the others, and its place among them: an integration secret is named by its id, an issuing
+    /// one by its prefix.
+    pub(crate) fn name(&self) -> (Option<KeyPrefix>, Option<KeyId>, u8) {
+        (self.prefix, self.prefix.is_none().then_some(self.id), self.version)
+    }
+
+    /// Whether kind and flags are of this version.
+    fn is_known(bytes: &[u8; SECRET]) -> bool {
+        let kinds = [KeyKind::IssuingSecret.number(), KeyKind::IntegrationSecret.number()];
+        bytes.get(52).is_some_and(|kind| kinds.contains(kind))
+            && bytes.get(54).is_some_and(|flags| flags & !MAY_SIGN == 0)
     }
 
     /// The secret behind the mask.
@@ -319,8 +338,8 @@ impl SecretEntry {
         };
         let may_sign = flags & MAY_SIGN != 0;
         let entry = Self { id, purpose, version, may_sign, prefix, policy, iv, masked };
-        let known = flags & !MAY_SIGN == 0 && padding.iter().all(|&byte| byte == 0) && reader.0 == [0; 8];
-        (known && entry.is_sound()).then_some(entry)
+        let zeros = padding.iter().all(|&byte| byte == 0) && reader.0 == [0; 8];
+        (zeros && entry.is_sound()).then_some(entry)
     }
 
     fn write(&self, writer: &mut Writer) {

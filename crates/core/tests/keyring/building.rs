@@ -79,7 +79,7 @@ fn what_is_no_bucket_is_refused_and_changes_nothing() {
     };
     let before = builder.set_bucket(0, &[record(1)]).unwrap().unwrap().hash;
     let id = KeyId::from_u64;
-    let override_of = |id| KeyRecord::signed_override(KeyId::from_u64(id), 0);
+    let override_of = |id| KeyRecord::signed_override(KeyId::from_u64(id), KeyId::from_u64(5), 1, 0);
     let at = |time| {
         let mut record = record(1);
         record.expires_at = Some(time);
@@ -154,13 +154,17 @@ fn a_policy_index_is_never_reassigned() {
     assert_eq!(last.change_page(0, &changed.bytes, &[(0, policy(0))]), reassigned(0));
     assert_eq!(last.change_page(0, &changed.bytes, &[(2, policy(2))]), reassigned(2), "a gap was given up");
     assert!(last.change_page(0, &changed.bytes, &[(4, policy(2))]).is_ok());
-    assert!(last.set_page(1, &[policy(2)]).is_ok());
+    assert!(last.set_page(2, &[policy(2)]).is_ok());
+    let root = last.finish(3, ISSUED).unwrap();
+    let mut after = KeyringBuilder::from_previous(&key, &root).unwrap();
+    assert!(after.set_page(1, &[policy(2)]).is_ok(), "a page that was passed over is not one that exists");
 }
 
 #[test]
 fn what_is_no_root_is_not_finished() {
     let mut builder = builder();
     assert_eq!(builder.finish(0, ISSUED), Err(BuildError::Epoch { previous: 0, epoch: 0 }));
+    assert_eq!(builder.finish(1 << 53, ISSUED), Err(BuildError::Epoch { previous: 0, epoch: 1 << 53 }));
     assert!(builder.finish(3, ISSUED).is_ok());
     assert_eq!(builder.finish(3, ISSUED), Err(BuildError::Epoch { previous: 3, epoch: 3 }));
     for (fresh_for, valid_for) in [(0, 1), (2, 1)] {
@@ -171,6 +175,10 @@ fn what_is_no_root_is_not_finished() {
     let part = builder.set_bucket(0, &[record(1)]).unwrap().unwrap();
     let root = builder.finish(4, ISSUED).unwrap();
     assert_eq!(builder.bundle(&root, |_| None), Err(BuildError::MissingPart { hash: part.hash }));
+    assert_eq!(builder.bundle(&root, |_| Some(b"another")), Err(BuildError::MissingPart { hash: part.hash }));
+    assert!(builder.bundle(&root, |_| Some(&part.bytes)).is_ok());
+    builder.set_import_schemes(&[]);
+    assert_eq!(builder.bundle(&root, |_| Some(&part.bytes)), Err(BuildError::NotFinished));
     assert_eq!(
         KeyringBuilder::from_previous(&KeyringKey::generate(&[2; 40]), &root).unwrap_err(),
         KeyringError::UnknownKeyringKey { key_id: KeyringKey::generate(&[1; 40]).id() }
@@ -200,6 +208,10 @@ fn shared_secrets_are_told_apart() {
         Err(BuildError::SharedSecret { secret_id: one.id() })
     );
     let two_integrations = [KeyringSecret::integration(&integration); 2];
+    assert_eq!(
+        set(&[KeyringSecret::issuing(&one, prefix, u32::MAX)]),
+        Err(BuildError::SharedSecret { secret_id: one.id() })
+    );
     assert_eq!(set(&two_integrations), Err(BuildError::DuplicateSecret { secret_id: integration.id() }));
 }
 
@@ -233,8 +245,9 @@ fn a_keyring_that_contradicts_itself_denies() {
         .collect();
     for (key, policy) in &keys {
         let id = claviger_core::parse(key).unwrap().id();
-        let part =
-            builder.set_bucket(builder.bucket_of(id), &[KeyRecord::signed_override(id, *policy)]).unwrap();
+        let part = builder
+            .set_bucket(builder.bucket_of(id), &[KeyRecord::signed_override(id, secret.id(), 1, *policy)])
+            .unwrap();
         keep(&mut parts, part);
     }
     let root = builder.finish(1, ISSUED).unwrap();

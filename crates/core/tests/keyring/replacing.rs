@@ -201,6 +201,28 @@ fn parts_are_inserted_when_they_are_needed() {
     }
 }
 
+/// The bucket was touched before, so this fails if it is taken over although it changed.
+#[test]
+fn a_key_that_was_verified_is_denied_after_its_revocation() {
+    let (mut world, key) = world();
+    let before = world.build(1);
+    let mut verifier = verifier(&world, &before);
+    let denial = |verifier: &Verifier| verifier.verify_key(&key, &RequestContext::at(ISSUED)).denial();
+    assert_eq!(denial(&verifier), None);
+    world.records.iter_mut().for_each(|record| record.revoked = true);
+    let mut next = KeyringBuilder::from_previous(&world.keyring_key, &before.root).unwrap();
+    let mut parts = before.parts;
+    for bucket in 0..next.buckets() {
+        let part = next.set_bucket(bucket, &world.bucket(&next, bucket)).unwrap();
+        keep(&mut parts, part);
+    }
+    let root = next.finish(2, ISSUED).unwrap();
+    let bundle = next.bundle(&root, |hash| parts.get(hash).map(Vec::as_slice)).unwrap();
+    verifier.replace_keyring(bundle, ISSUED).unwrap();
+    let signed_without_override = denial(&verifier).is_none();
+    assert!(denial(&verifier) == Some(DenialCode::Revoked) || signed_without_override && key.contains("_s"));
+}
+
 #[test]
 fn parts_that_did_not_change_are_taken_over() {
     let (world, key) = world();

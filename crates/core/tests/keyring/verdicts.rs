@@ -266,6 +266,62 @@ fn an_address_that_cannot_be_read_is_not_known() {
 }
 
 #[test]
+fn a_key_begins_and_ends_with_the_second() {
+    let (mut world, key) = plain();
+    let record = world.records.last_mut().unwrap();
+    (record.not_before, record.expires_at) = (Some(ISSUED + 10), Some(ISSUED + 20));
+    let verifier = verifier(&world, &world.build(1));
+    let denial = |now| verifier.verify_key(&key, &RequestContext::at(now)).denial();
+    assert_eq!(denial(ISSUED + 9), Some(DenialCode::NotYetValid));
+    assert_eq!(denial(ISSUED + 10), None);
+    assert_eq!(denial(ISSUED + 19), None);
+    assert_eq!(denial(ISSUED + 20), Some(DenialCode::Expired));
+}
+
+#[test]
+fn what_is_revoked_is_revoked_when_its_policy_is_gone_too() {
+    let (mut world, key) = plain();
+    let record = world.records.last_mut().unwrap();
+    record.policy = 4711;
+    let denial = |world: &World| {
+        let verifier = verifier(world, &world.build(1));
+        verifier.verify_key(&key, &RequestContext::at(ISSUED)).denial()
+    };
+    assert_eq!(denial(&world), Some(DenialCode::KeyringInvalid));
+    world.records.last_mut().unwrap().revoked = true;
+    assert_eq!(denial(&world), Some(DenialCode::Revoked));
+}
+
+#[test]
+fn access_tokens_have_a_lifetime() {
+    let secret = SharedSecret::generate(Purpose::Issuing, 1, &[1; 40]);
+    let issuer = IssuingKey::new("acme_live".parse().unwrap(), &secret).unwrap();
+    let value = claviger_core::VerifierValue::from_bytes([1; 32]);
+    let forever = SignedKeyTerms::without_lifetime(ISSUED);
+    assert!(issuer.generate_access_token(KeyId::from_u64(1), &value, forever).is_err());
+    assert!(
+        issuer.generate_access_token(KeyId::from_u64(1), &value, SignedKeyTerms::expiring(ISSUED, 1)).is_ok()
+    );
+}
+
+#[test]
+fn a_denied_imported_key_is_named_once_it_is_proved() {
+    let (mut world, _) = plain();
+    let scheme = claviger_core::ImportScheme::Sha256Whole;
+    let digest = scheme.digest(b"sk_live_123").unwrap();
+    let public = KeyId::from_u64(0xabc);
+    world.policies[0].key_id = Some(public);
+    let id = world.keyring_key.imported_record_id(world.keyring_id, &digest);
+    let value = claviger_core::VerifierValue::of_import(&digest);
+    let mut record = claviger_core::KeyRecord::new(id, KeyKind::Imported, value, 0);
+    record.revoked = true;
+    world.records.push(record);
+    let verifier = verifier(&world, &world.build(1));
+    let denied = verifier.verify_key("sk_live_123", &RequestContext::at(ISSUED)).into_result().unwrap_err();
+    assert_eq!((denied.code, denied.key_id), (DenialCode::Revoked, Some(public)));
+}
+
+#[test]
 fn ids_of_denials_are_those_that_were_presented() {
     let (world, key) = plain();
     let verifier = verifier(&world, &world.build(1));

@@ -242,7 +242,7 @@ impl World {
         self.present(swapped.expose(), Nature::Unproven(DenialCode::UnknownKey));
 
         if self.random.one_in(3) {
-            self.tokens(&record, &value, kind, id);
+            self.tokens(&record, &value, id);
         }
         if self.random.one_in(4) {
             // In rotation: another secret of the same id, with a fate of its own.
@@ -259,8 +259,8 @@ impl World {
     }
 
     /// Access tokens of a client: live, of a record that is gone, of a version that nobody has.
-    fn tokens(&mut self, record: &KeyRecord, value: &VerifierValue, kind: KeyKind, id: KeyId) {
-        let (prefix, secret, _) = self.random.of(&self.secrets.clone()).clone();
+    fn tokens(&mut self, record: &KeyRecord, value: &VerifierValue, id: KeyId) {
+        let (prefix, secret, of_secret) = self.random.of(&self.secrets.clone()).clone();
         let issuer = IssuingKey::new(prefix, &secret).unwrap();
         let issued_at = ISSUED - 60 * self.random.below(10) as u64;
         let lifetime = 1 + self.random.below(30) as u32;
@@ -269,8 +269,7 @@ impl World {
         if claimed_read_only {
             terms = terms.read_only();
         }
-        let iv = self.keyring_key.record_iv(self.keyring_id, kind, id, value);
-        let token = issuer.generate_access_token(id, iv, terms).unwrap();
+        let token = issuer.generate_access_token(id, value, terms).unwrap();
         let nature = Nature::Proven {
             kind: KeyKind::AccessToken,
             id,
@@ -287,18 +286,23 @@ impl World {
                 .collect(),
             issued_at: Some(issued_at / 60 * 60),
         };
-        self.present(token.expose(), nature);
+        // A secret makes tokens for the clients of its own tenant only.
+        let tenant = |policy: u32| self.policies[policy as usize].tenant;
+        let same_tenant = tenant(of_secret) == tenant(record.policy);
+        self.present(
+            token.expose(),
+            if same_tenant { nature } else { Nature::Unproven(DenialCode::BadSecret) },
+        );
 
-        let regenerated =
-            self.keyring_key.record_iv(self.keyring_id, kind, id, &VerifierValue::from_bytes([1; 32]));
-        let dead = issuer.generate_access_token(id, regenerated, terms).unwrap();
+        let regenerated = VerifierValue::from_bytes([1; 32]);
+        let dead = issuer.generate_access_token(id, &regenerated, terms).unwrap();
         self.present(dead.expose(), Nature::Unproven(DenialCode::BadSecret));
         let retired = SharedSecret::generate(Purpose::Issuing, 99, &self.random.bytes());
         let retired = IssuingKey::new(prefix, &retired).unwrap();
-        let of_retired = retired.generate_access_token(id, iv, terms).unwrap();
+        let of_retired = retired.generate_access_token(id, value, terms).unwrap();
         self.present(of_retired.expose(), Nature::Unproven(DenialCode::UnknownKey));
         let nobody = KeyId::from_u64(self.random.bits());
-        let of_nobody = issuer.generate_access_token(nobody, iv, terms).unwrap();
+        let of_nobody = issuer.generate_access_token(nobody, value, terms).unwrap();
         self.present(of_nobody.expose(), Nature::Unproven(DenialCode::UnknownKey));
     }
 
@@ -320,6 +324,7 @@ impl World {
         let key = issuer.generate(&self.random.bytes(), terms).unwrap();
         let id = parse(key.expose()).unwrap().id();
         let issued_at = issued_at / 60 * 60;
+        let of_secret = self.policies[policy as usize].clone();
         let mut policy = policy as usize;
         let mut over = None;
         if self.random.one_in(2) {
@@ -327,7 +332,7 @@ impl World {
             let same = |other: &usize| self.policies[*other].tenant == self.policies[policy].tenant;
             let choices: Vec<usize> = (0..6).filter(same).collect();
             policy = *self.random.of(&choices);
-            let mut record = KeyRecord::signed_override(id, policy as u32);
+            let mut record = KeyRecord::signed_override(id, secret.id(), secret.version(), policy as u32);
             record.revoked = self.random.one_in(3);
             record.disabled = self.random.one_in(6);
             record.read_only = self.random.one_in(4);
@@ -341,13 +346,16 @@ impl World {
             prefix: Some(prefix_text),
             policy,
             revoked: over.as_ref().is_some_and(|record| record.revoked),
-            disabled: over.as_ref().is_some_and(|record| record.disabled),
-            read_only: claimed_read_only || over.as_ref().is_some_and(|record| record.read_only),
+            // Whatever the override selects, what holds for the secret holds for its keys.
+            disabled: of_secret.off.contains(&true) || over.as_ref().is_some_and(|record| record.disabled),
+            read_only: claimed_read_only
+                || of_secret.read_only
+                || over.as_ref().is_some_and(|record| record.read_only),
             not_before: None,
             ends: (lifetime != 0)
                 .then_some(issued_at + u64::from(lifetime) * 60)
                 .into_iter()
-                .chain(over.and_then(|record| record.expires_at))
+                .chain(over.as_ref().and_then(|record| record.expires_at))
                 .collect(),
             issued_at: Some(issued_at),
         };
@@ -357,6 +365,28 @@ impl World {
         let retired =
             IssuingKey::new(prefix, &retired).unwrap().generate(&self.random.bytes(), terms).unwrap();
         self.present(retired.expose(), Nature::Unproven(DenialCode::UnknownKey));
+        // Who holds another version may choose the id of this key: what an override says of this one is not for his.
+        if over.is_some() {
+            let others: Vec<usize> = (0..self.secrets.len()).filter(|&other| other != place).collect();
+            let (other_prefix, other, other_policy) = self.secrets[*self.random.of(&others)].clone();
+            let issued_at = ISSUED - 60;
+            let terms = SignedKeyTerms::expiring(issued_at, 60);
+            let same_id = IssuingKey::new(other_prefix, &other).unwrap();
+            let same_id = same_id.generate(&id.as_u64().to_be_bytes(), terms).unwrap();
+            let nature = Nature::Proven {
+                kind: KeyKind::Signed,
+                id,
+                prefix: Some(PREFIXES[usize::from(other_prefix.as_str() == PREFIXES[1])]),
+                policy: other_policy as usize,
+                revoked: false,
+                disabled: false,
+                read_only: false,
+                not_before: None,
+                ends: vec![issued_at / 60 * 60 + 3600],
+                issued_at: Some(issued_at / 60 * 60),
+            };
+            self.present(same_id.expose(), nature);
+        }
         let forged = SharedSecret::generate(Purpose::Issuing, secret.version(), &self.random.bytes());
         let forged = IssuingKey::new(prefix, &forged).unwrap().generate(&self.random.bytes(), terms).unwrap();
         self.present(forged.expose(), Nature::Unproven(DenialCode::BadSecret));
