@@ -22,7 +22,7 @@ export type DenialCode =
   | "not_yet_valid"
   /** The lifetime of the key is over. *Solution:* Issue a new key, or refresh it where keys can be refreshed. */
   | "expired"
-  /** The key never expires, and a verifier without a keyring would never learn that it was revoked. *Solution:* Issue keys with a lifetime, verify with a keyring, or allow keys without lifetime and accept that only retiring the issuing secret ends them. */
+  /** The key never expires, and a verifier without a keyring would never learn that it was revoked; or an access token has no lifetime, which it must have. *Solution:* Issue keys with a lifetime, verify with a keyring, or allow keys without lifetime and accept that only retiring the issuing secret ends them. */
   | "lifetime_required"
   /** The key belongs to another tenant than the request is for, or the verifier has no keyring and cannot know. *Solution:* Use a key of that tenant; name the tenant only where a keyring is at hand. */
   | "wrong_tenant"

@@ -115,14 +115,6 @@ function fault(): Denied {
   return { verified: false, code: "verifier_fault", keyId: null, freshness: null, epoch: null, age: null };
 }
 
-/** The id in a text that the core found well-formed: the 11 characters behind the prefix, before claims or letter. */
-function presentedId(text: string): string {
-  // Secret and checksum are 50 characters, `_` and the letter 2; the claims of `s` and `t`, with their `_`, 12.
-  const letter = text.charCodeAt(text.length - 51);
-  const end = text.length - (letter === 0x73 || letter === 0x74 ? 64 : 52);
-  return text.slice(end - KEY_ID_LENGTH, end);
-}
-
 /** Reads what a verification left in `output`; `text` is what was presented, `policies` those of the keyring. */
 export function readVerdict(
   code: number,
@@ -132,7 +124,7 @@ export function readVerdict(
   policies: PolicyCache | undefined,
 ): Verdict {
   const head = output[0] as number;
-  if (code !== 0) return readDenied(code, head, output, text);
+  if (code !== 0) return readDenied(code, head, output);
   const flags = (head >>> 16) & 0xff;
   const freshness = freshnesses[head >>> 24];
   const number = (head >>> 8) & 0xff;
@@ -240,7 +232,7 @@ class VerifiedKey implements Verified {
   }
 }
 
-function readDenied(number: number, head: number, output: Uint32Array, text: string): Denied {
+function readDenied(number: number, head: number, output: Uint32Array): Denied {
   const code = denialCodes[number];
   if (code === undefined) return fault();
   const freshness = freshnesses[head >>> 24] ?? null;
@@ -248,7 +240,7 @@ function readDenied(number: number, head: number, output: Uint32Array, text: str
   const denied: Denied = {
     verified: false,
     code,
-    keyId: (head >>> 16) & HAS_KEY_ID ? presentedId(text) : null,
+    keyId: (head >>> 16) & HAS_KEY_ID ? idFrom(output) : null,
     freshness,
     epoch: keyring ? u64(output, 16) : null,
     age: keyring ? u64(output, 18) : null,
@@ -287,7 +279,7 @@ function u64(output: Uint32Array, index: number): number {
 
 const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/** The id of a key whose text has none in it: base62 of a u64, divided in two halves. */
+/** The id in a record: base62 of a u64, divided in two halves. */
 function idFrom(output: Uint32Array): string {
   let low = output[2] as number;
   let high = output[3] as number;

@@ -49,6 +49,11 @@ export interface KeyringOptions {
   keyringKeys: readonly string[];
   /** The first keyring, as {@link Verifier.replaceKeyring} takes it. Without one, every key is `keyring_unavailable`. */
   keyring?: Uint8Array | ArrayBuffer;
+  /**
+   * The time at which it is given, in Unix seconds. By default the runtime's clock, which stands at 0 where a Worker
+   * has not yet been asked anything: make verifiers at the first request, or give the time.
+   */
+  now?: number;
   /** Take no keyring but this one: 11 characters. Otherwise the first one decides, and later ones have to have its id. */
   keyringId?: string;
   /** Demand for every request that the keyring is `fresh` (by default `stale` is enough). */
@@ -133,7 +138,7 @@ export class Verifier {
     this.#outputAddress = raw.output();
     if (keyring === undefined) return;
     try {
-      this.#replaceKeyring(raw, requireBytes("options.keyring", keyring), readNow("options", undefined));
+      this.#replaceKeyring(raw, requireBytes("options.keyring", keyring), readNow("options", given));
     } catch (error) {
       this.dispose();
       throw error;
@@ -151,9 +156,10 @@ export class Verifier {
    * longer together than some 3000 bytes.
    */
   verifyKey(key: string | Uint8Array | null | undefined, context?: RequestContext): Verdict {
-    const raw = this.#live();
     const now = readNow("context", context);
     const facts = context === undefined ? undefined : readFacts(context);
+    // What reads the context may be the caller's code, which may dispose of this.
+    const raw = this.#live();
 
     if (this.#memory.length === 0) this.#view();
     let length: number;
@@ -202,8 +208,9 @@ export class Verifier {
    * `no_keyring`, `no_memory` or `disposed`. The present keyring then stays in use.
    */
   replaceKeyring(keyring: Uint8Array | ArrayBuffer, options?: { now?: number }): "replaced" | "unchanged" {
-    const raw = this.#live();
-    return this.#replaceKeyring(raw, requireBytes("keyring", keyring), readNow("options", options));
+    const bytes = requireBytes("keyring", keyring);
+    const now = readNow("options", options);
+    return this.#replaceKeyring(this.#live(), bytes, now);
   }
 
   /**

@@ -50,7 +50,7 @@ test("a keyring that is refused leaves the one before in use", () => {
   longer.set(good);
   for (const [bytes, code] of [
     [new Uint8Array(0), "not_a_keyring"],
-    [new Uint8Array(11_000_000), "oversized"],
+    [new Uint8Array(12_000_000), "oversized"],
     [new TextEncoder().encode("<!doctype html>"), "not_a_keyring"],
     [version, "unsupported_version"],
     [good.subarray(0, 20), "truncated"],
@@ -113,7 +113,7 @@ test("a root alone says which part it needs, and takes it", () => {
     const found = parts.find((candidate) => candidate.hash === hash);
     assert.deepEqual([found.part, found.index], [part, index]);
     assert.equal(thrown(() => verifier.insertPart(part, index, changed(found.bytes.slice(), 7))).code, "wrong_hash");
-    assert.equal(thrown(() => verifier.insertPart(part, index, new Uint8Array(11_000_000))).code, "wrong_hash");
+    assert.equal(thrown(() => verifier.insertPart(part, index, new Uint8Array(12_000_000))).code, "wrong_hash");
     assert.equal(thrown(() => verifier.insertPart(part, 4000, found.bytes)).code, "no_such_part");
     verifier.insertPart(part, index, found.bytes);
     needed.push(part);

@@ -59,8 +59,9 @@ impl Instance {
     }
 
     /// Keeps nothing of the keyring outside the instance; it has to take the present one before it is used again.
-    pub(crate) fn forget_keyring(&mut self) {
-        self.keyring = None;
+    #[must_use]
+    pub(crate) fn forget_keyring(&mut self) -> Option<Arc<Keyring>> {
+        self.keyring.take()
     }
 
     /// Whether it has this keyring.

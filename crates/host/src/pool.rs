@@ -183,24 +183,27 @@ impl Pool {
         Ok(())
     }
 
-    /// Puts a keyring in the place of the present one. One instance at the present keyring decides whether it is taken;
-    /// the others get it when they are lent next. When it returns, no call is under way with the present one, and none
-    /// will be, as with [`replace`](Self::replace).
+    /// Puts a keyring in the place of the present one. An instance of its own, at the present keyring, decides whether
+    /// it is taken, so that no load keeps a revocation waiting; the others get it when they are lent next. When it
+    /// returns, no call is under way with the present one, and none will be, as with [`replace`](Self::replace).
     pub(crate) fn replace_keyring(&self, bytes: SharedBytes, now: u64) -> Result<Replacement, HostError> {
         let _replacing = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut lent = self.lend()?;
-        let (replacement, taken) = lent.call(|instance| instance.offer_keyring(bytes, now))?;
+        let (trust, present) = self.state().goods();
+        let mut judge = self.module.instantiate(&trust)?;
+        if let Some(present) = &present {
+            judge.take_keyring(present)?;
+        }
+        let (replacement, taken) = judge.offer_keyring(bytes, now)?;
         let Some(taken) = taken else { return Ok(replacement) };
         let mut state = self.state();
-        state.keyring = Some(taken);
+        let before = state.keyring.replace(taken);
         state.generation = state.generation.wrapping_add(1);
-        // The instance that took it is no longer one to wait for.
-        lent.generation = state.generation;
-        state.outdated = state.live.saturating_sub(state.idle.len()).saturating_sub(1);
+        state.outdated = state.live.saturating_sub(state.idle.len());
         // What waits to be lent need not keep the old one's bytes until then.
-        state.idle.iter_mut().for_each(Instance::forget_keyring);
+        let forgotten: Vec<_> = state.idle.iter_mut().map(Instance::forget_keyring).collect();
         drop(state);
-        drop(lent);
+        // Giving up the bytes is the caller's code, and may take its time: nobody waits for it.
+        drop((present, before, forgotten, judge));
         self.wait_for_outdated(self.state());
         Ok(replacement)
     }

@@ -115,14 +115,15 @@ impl Verifier {
     /// The bytes stay in this host. Only what opens the keyring enters the instances, and of the rest those parts that
     /// verdicts need; there they are checked. Parts that did not change are not read again.
     ///
-    /// One instance says whether the keyring is taken, held against the present one; the others take it when they are
-    /// used next. When this returns, every verdict that is still to come is by the new keyring: it waits for the calls
+    /// An instance of its own says whether the keyring is taken, held against the present one; the others take it when
+    /// they are used next. A root alone brings no parts: what no instance has yet is then needed, even if it stood in the
+    /// bundle before. When this returns, every verdict that is still to come is by the new keyring: it waits for the calls
     /// that are under way, which the engine's epochs bound and which end by the keyring that they began with. It also
     /// waits for a replacement that another thread has begun.
     ///
     /// # Errors
-    /// [`HostError::Keyring`] if the keyring is refused; [`HostError::PoolExhausted`] if no instance was free to say
-    /// so; those of a module that failed, as for [`try_verify_key`](Self::try_verify_key). The present keyring then
+    /// [`HostError::Keyring`] if the keyring is refused; [`HostError::Instantiate`] if there is no room for an instance to
+    /// say so; those of a module that failed, as for [`try_verify_key`](Self::try_verify_key). The present keyring then
     /// stays in use, in every instance.
     pub fn replace_keyring(
         &self,

@@ -3,13 +3,13 @@
 //! As with keys, each case says what it is meant to show, and from then on the files are the contract.
 
 use crate::{
-    rings::Contents,
+    rings::{Contents, value_of},
     setup::{Facts, Freshness, Given, Options, Setup},
 };
 use anyhow::{Context, Result, ensure};
 use claviger_core::{
-    ImportScheme, KeyId, KeyPrefix, KeyRecord, KeyringKey, KeyringTerms, Limit, OpaqueUse, PolicyTerms,
-    Purpose, SharedSecret, SignedKeyTerms, VerifierValue, parse,
+    ImportScheme, IssuingKey, KeyId, KeyPrefix, KeyRecord, KeyringKey, KeyringTerms, Limit, OpaqueUse,
+    PolicyTerms, Purpose, SharedSecret, SignedKeyTerms, VerifierValue, parse,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -198,6 +198,8 @@ struct Keys {
     signed: String,
     token: String,
     unknown: String,
+    /// What made the signed one.
+    issuer: IssuingKey,
 }
 
 /// Makes the files from the core.
@@ -258,9 +260,10 @@ pub fn generate() -> Result<BTreeMap<PathBuf, Vec<u8>>> {
     for text in [&keys.good, &keys.h] {
         contents.change(parse(text)?.id(), |record| record.revoked = true);
     }
-    let mut over = KeyRecord::signed_override(parse(&keys.signed)?.id(), 0);
-    over.revoked = true;
-    contents.records.push(over);
+    let imported = |record: &&mut KeyRecord| record.kind == claviger_core::KeyKind::Imported;
+    contents.records.iter_mut().filter(imported).for_each(|record| record.revoked = true);
+    contents.signed_override(&keys.issuer, parse(&keys.signed)?.id(), 0);
+    contents.last()?.revoked = true;
     w.file("live-6.bundle", contents.build(6, ISSUED + 30)?.bundle);
     w.verifier("after revocation", &options, &[("live-5.bundle", ISSUED), ("live-6.bundle", ISSUED + 30)]);
     let later = at(ISSUED + 40);
@@ -270,6 +273,7 @@ pub fn generate() -> Result<BTreeMap<PathBuf, Vec<u8>>> {
         w.case(&format!("{name}, before its revocation"), "live", later.clone(), text, "verified")?;
         w.case(&format!("{name}, revoked"), "after revocation", later.clone(), text, "revoked")?;
     }
+    w.case("imported, revoked", "after revocation", later.clone(), "sk_live_51H8xYz", "revoked")?;
     w.case("a token of a revoked client", "after revocation", later.clone(), &keys.token, "revoked")?;
     w.case(
         "nothing but its epoch is old",
@@ -441,21 +445,24 @@ fn company(w: &mut Writer, key: KeyringKey, options: &Options) -> Result<(Conten
     let issuer = contents.issuer(live, secret(1), default)?;
     let admin_issuer = contents.issuer(live, secret(2), admin)?;
     contents.issuer(test, secret(1), import)?;
+    let other_issuer = contents.issuer(live, secret(3), other_tenant)?;
+    let read_only_issuer = contents.issuer(live, secret(4), reader)?;
     let hour = SignedKeyTerms::expiring(ISSUED, 60);
-    let signed_key = |issuer: &claviger_core::IssuingKey, id, terms| -> Result<String> {
+    let signed_key = |issuer: &IssuingKey, id, terms| -> Result<String> {
         Ok(issuer.generate(&[id; 8], terms)?.expose().to_owned())
     };
     let signed = signed_key(&issuer, 1, hour)?;
-    let override_of = |contents: &mut Contents, id: u8, policy, change: fn(&mut KeyRecord)| {
-        let mut record = KeyRecord::signed_override(KeyId::from_entropy([id; 8]), policy);
-        change(&mut record);
-        contents.records.push(record);
+    let override_of = |contents: &mut Contents, id: u8, policy, change: fn(&mut KeyRecord)| -> Result<()> {
+        contents.signed_override(&issuer, KeyId::from_entropy([id; 8]), policy);
+        change(contents.last()?);
+        Ok(())
     };
-    override_of(&mut contents, 2, default, |record| record.revoked = true);
-    override_of(&mut contents, 3, bound, |_| {});
-    override_of(&mut contents, 4, other_tenant, |_| {});
-    override_of(&mut contents, 5, default, |record| record.expires_at = Some(ISSUED + 10));
-    override_of(&mut contents, 6, default, |record| record.disabled = true);
+    override_of(&mut contents, 2, default, |record| record.revoked = true)?;
+    override_of(&mut contents, 3, bound, |_| {})?;
+    override_of(&mut contents, 4, other_tenant, |_| {})?;
+    override_of(&mut contents, 5, default, |record| record.expires_at = Some(ISSUED + 10))?;
+    contents.signed_override(&read_only_issuer, KeyId::from_entropy([7; 8]), admin);
+    override_of(&mut contents, 6, default, |record| record.disabled = true)?;
 
     let whole = "sk_live_51H8xYz";
     contents.imported(whole, ImportScheme::Sha256Whole, import)?;
@@ -464,23 +471,22 @@ fn company(w: &mut Writer, key: KeyringKey, options: &Options) -> Result<(Conten
 
     let token_terms = SignedKeyTerms::expiring(ISSUED, 10);
     let id_of = |text: &str| -> Result<KeyId> { Ok(parse(text)?.id()) };
-    let token_of = |contents: &Contents, client: &str, terms| -> Result<String> {
-        Ok(issuer.generate_access_token(id_of(client)?, contents.iv(client)?, terms)?.expose().to_owned())
+    let token_of = |client: &str, terms| -> Result<String> {
+        Ok(issuer.generate_access_token(id_of(client)?, &value_of(client)?, terms)?.expose().to_owned())
     };
-    let token = token_of(&contents, &good, token_terms)?;
-    let token_h = token_of(&contents, &h, token_terms.read_only())?;
-    let token_revoked = token_of(&contents, &revoked, token_terms)?;
-    let token_ending = token_of(&contents, &ending, token_terms)?;
-    let regenerated = contents.key.record_iv(
-        terms.keyring_id,
-        parse(&good)?.kind(),
-        id_of(&good)?,
-        &VerifierValue::from_bytes([1; 32]),
-    );
+    let token = token_of(&good, token_terms)?;
+    let token_h = token_of(&h, token_terms.read_only())?;
+    let token_revoked = token_of(&revoked, token_terms)?;
+    let token_ending = token_of(&ending, token_terms)?;
+    let regenerated = VerifierValue::from_bytes([1; 32]);
     let token_dead =
-        issuer.generate_access_token(id_of(&good)?, regenerated, token_terms)?.expose().to_owned();
+        issuer.generate_access_token(id_of(&good)?, &regenerated, token_terms)?.expose().to_owned();
+    let token_of_other_tenant = other_issuer
+        .generate_access_token(id_of(&good)?, &value_of(&good)?, token_terms)?
+        .expose()
+        .to_owned();
     let token_nobody =
-        issuer.generate_access_token(KeyId::from_u64(99), [0; 8], token_terms)?.expose().to_owned();
+        issuer.generate_access_token(KeyId::from_u64(99), &regenerated, token_terms)?.expose().to_owned();
 
     let built = contents.build(5, ISSUED)?;
     w.file("live-5.bundle", built.bundle);
@@ -498,10 +504,10 @@ fn company(w: &mut Writer, key: KeyringKey, options: &Options) -> Result<(Conten
     let renamed = crate::vectors::with_checksum(renamed.get(..renamed.len() - 6).unwrap_or_default());
     let lettered = good.replace("_k", "_h");
     let lettered = crate::vectors::with_checksum(lettered.get(..lettered.len() - 6).unwrap_or_default());
-    let retired = claviger_core::IssuingKey::new(live, &secret(9))?;
+    let retired = IssuingKey::new(live, &secret(9))?;
     let forged = SharedSecret::generate(Purpose::Issuing, 1, &entropy(99));
-    let forged = claviger_core::IssuingKey::new(live, &forged)?;
-    let stranger = claviger_core::IssuingKey::new(KeyPrefix::new("other_live")?, &secret(1))?;
+    let forged = IssuingKey::new(live, &forged)?;
+    let stranger = IssuingKey::new(KeyPrefix::new("other_live")?, &secret(1))?;
 
     let case = |name: &'static str, request: &Facts, key: &str, meant: &'static str| {
         (name, request.clone(), key.to_owned(), meant)
@@ -568,6 +574,18 @@ fn company(w: &mut Writer, key: KeyringKey, options: &Options) -> Result<(Conten
         ),
         case("signed, ended by its override", &soon, &signed_key(&issuer, 5, hour)?, "expired"),
         case("signed, switched off by its override", &now, &signed_key(&issuer, 6, hour)?, "disabled"),
+        case(
+            "signed, the override is for another secret",
+            &now,
+            &signed_key(&admin_issuer, 2, hour)?,
+            "verified",
+        ),
+        case(
+            "signed, read only by its secret whatever its override",
+            &asking(&["a:modify"]),
+            &signed_key(&read_only_issuer, 7, hour)?,
+            "insufficient_permission",
+        ),
         case("signed, of a version that is not here", &now, &signed_key(&retired, 1, hour)?, "unknown_key"),
         case("signed, forged", &now, &signed_key(&forged, 1, hour)?, "bad_secret"),
         case("signed, of another product", &now, &signed_key(&stranger, 1, hour)?, "wrong_prefix"),
@@ -583,6 +601,7 @@ fn company(w: &mut Writer, key: KeyringKey, options: &Options) -> Result<(Conten
         case("token of a revoked client", &now, &token_revoked, "revoked"),
         case("token of a client that ended", &soon, &token_ending, "expired"),
         case("token of a client that was regenerated", &now, &token_dead, "bad_secret"),
+        case("token of another tenant's secret", &now, &token_of_other_tenant, "bad_secret"),
         case("token of nobody", &now, &token_nobody, "unknown_key"),
         case("imported, whole", &now, whole, "verified"),
         case("imported, after the last underscore", &now, "pk_abc_tail123", "verified"),
@@ -645,5 +664,5 @@ fn company(w: &mut Writer, key: KeyringKey, options: &Options) -> Result<(Conten
         w.case(name, "live", request, &key, meant)?;
     }
     let unknown = unknown.expose().to_owned();
-    Ok((contents, Keys { good, h, signed, token, unknown }))
+    Ok((contents, Keys { good, h, signed, token, unknown, issuer }))
 }

@@ -3,7 +3,7 @@
 
 use crate::{
     inputs::{Random, mutate},
-    rings::Contents,
+    rings::{Contents, value_of},
     setup::{Facts, Freshness, Given, Options, Setup},
 };
 use anyhow::{Context, Result};
@@ -83,9 +83,8 @@ impl RingInputs {
                     let issuer = issuers.get(random.below(issuers.len())).context("no issuer")?;
                     let text = signed(issuer, &mut random)?;
                     if random.below(2) == 0 {
-                        let mut record = KeyRecord::signed_override(parse(&text)?.id(), index_of_policy);
-                        fate(&mut record, &mut random);
-                        contents.records.push(record);
+                        contents.signed_override(issuer, parse(&text)?.id(), index_of_policy);
+                        fate(contents.last()?, &mut random);
                     }
                     texts.push(text);
                 }
@@ -99,8 +98,8 @@ impl RingInputs {
                             ISSUED - 60 * random.below(9) as u64,
                             1 + random.below(30) as u32,
                         );
-                        let iv = contents.iv(&text)?;
-                        let token = issuer.generate_access_token(parse(&text)?.id(), iv, terms)?;
+                        let value = value_of(&text)?;
+                        let token = issuer.generate_access_token(parse(&text)?.id(), &value, terms)?;
                         texts.push(token.expose().to_owned());
                     }
                     texts.push(text);

@@ -27,6 +27,14 @@ pub struct Contents {
     pub expected_keys: usize,
 }
 
+/// The verifier value of an opaque key, for access tokens.
+///
+/// # Errors
+/// If the text is no opaque key.
+pub fn value_of(text: &str) -> Result<VerifierValue> {
+    VerifierValue::of_key(&parse(text)?).context("no opaque key")
+}
+
 /// A keyring in parts.
 #[derive(Clone)]
 pub struct Parts {
@@ -109,14 +117,9 @@ impl Contents {
         self.records.last_mut().context("no record")
     }
 
-    /// The iv of an opaque key's record, for access tokens.
-    ///
-    /// # Errors
-    /// If the text is no opaque key.
-    pub fn iv(&self, text: &str) -> Result<[u8; 8]> {
-        let parsed = parse(text)?;
-        let value = VerifierValue::of_key(&parsed).context("no opaque key")?;
-        Ok(self.key.record_iv(self.terms.keyring_id, parsed.kind(), parsed.id(), &value))
+    /// Adds an override of a signed key that `issuer` made; its record is the last one.
+    pub fn signed_override(&mut self, issuer: &IssuingKey, id: KeyId, policy: u32) {
+        self.records.push(KeyRecord::signed_override(id, issuer.secret_id(), issuer.version(), policy));
     }
 
     /// Changes the records of a key.

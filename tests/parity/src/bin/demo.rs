@@ -9,7 +9,7 @@ use claviger_core::{
 };
 use claviger_parity::{
     faces::{Batch, Face, Native, Node, PARITY_WORKER, Wasmtime, Workerd},
-    rings::Contents,
+    rings::{Contents, value_of},
     setup::{Facts, Given, Options, Setup},
 };
 use serde_json::{Map, Value, json};
@@ -183,6 +183,7 @@ fn random<const N: usize>() -> Result<[u8; N]> {
 struct Company {
     contents: Contents,
     key: KeyringKey,
+    issuer: IssuingKey,
     /// The policy of the service account, with its group switched off.
     switched_off: claviger_core::Policy<'static>,
     opaque: String,
@@ -224,14 +225,15 @@ impl Company {
         let issuer = contents.issuer(prefix, secret, account)?;
         let month = SignedKeyTerms::expiring(now, 30 * 24 * 60);
         let signed = issuer.generate(&random()?, month)?.expose().to_owned();
-        let iv = contents.iv(&signing)?;
+        let value = value_of(&signing)?;
         let hour = SignedKeyTerms::expiring(now, 60);
-        let token = issuer.generate_access_token(parse(&signing)?.id(), iv, hour)?.expose().to_owned();
+        let token = issuer.generate_access_token(parse(&signing)?.id(), &value, hour)?.expose().to_owned();
         let unknown = generate_opaque_key(&prefix, OpaqueUse::Bearer, &random()?).1.expose().to_owned();
         let switched_off = claviger_core::Policy::new(&off)?;
         Ok(Self {
             contents,
             key,
+            issuer,
             switched_off,
             opaque,
             signing,
@@ -256,9 +258,8 @@ impl Company {
             }
         }
         if let Ok(parsed) = parse(&self.signed) {
-            let mut record = claviger_core::KeyRecord::signed_override(parsed.id(), 0);
-            record.revoked = true;
-            self.contents.records.push(record);
+            self.contents.signed_override(&self.issuer, parsed.id(), 0);
+            self.contents.change(parsed.id(), |record| record.revoked = true);
         }
         let imported =
             |record: &&mut claviger_core::KeyRecord| record.kind == claviger_core::KeyKind::Imported;

@@ -170,7 +170,7 @@ fn main() -> Result<()> {
     let issuer = IssuingKey::new("acme_live".parse()?, &secret)?;
     let signed = |start: u8| issuer.generate(&[start; 8], SignedKeyTerms::expiring(NOW, 60));
     let (good, revoked) = (signed(60)?, signed(61)?);
-    let mut revocation = KeyRecord::signed_override(parse(revoked.expose())?.id(), 0);
+    let mut revocation = KeyRecord::signed_override(parse(revoked.expose())?.id(), secret.id(), 3, 0);
     revocation.revoked = true;
     keys.records.push(revocation);
     keys.texts.insert("signed".into(), good.expose().into());
