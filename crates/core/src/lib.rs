@@ -34,6 +34,9 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Keys that can be revoked are verified with a keyring: [`KeyringBuilder`] shows how one is made, and
+//! [`Verifier::with_keyring_keys`] takes it.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -444,6 +444,24 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_a_later_version_says_of_a_key_denies_that_key_alone() {
+        let good = written(&[1, 2], 0);
+        let records = good.len() - 3 * RECORD;
+        // Id 1 has two records; that of id 2 is the last.
+        for (place, byte) in [(61, 8), (61, 128), (62, 1), (63, 1)] {
+            let mut bytes = good.clone();
+            bytes[records + 2 * RECORD + place] = byte;
+            let chunk = read(&bytes, 0, 0).unwrap();
+            assert_ne!(chunk.find(1, 2)[0].flags & UNREADABLE, 0, "byte {place} = {byte}");
+            assert_eq!(chunk.find(1, 1)[0].flags, 0);
+        }
+        let mut bytes = good.clone();
+        bytes[records + 2 * RECORD + 60] = 77;
+        let chunk = read(&bytes, 0, 0).unwrap();
+        assert!(chunk.find(1, 2).is_empty() && chunk.find(1, 1).len() == 1, "a kind that nobody looks for");
+    }
+
     proptest! {
         #[test]
         fn every_id_is_found_and_no_other(

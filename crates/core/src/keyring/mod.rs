@@ -12,6 +12,21 @@
 //! | `builder` | making and changing one |
 //! | `freshness` | how old the knowledge may be |
 //!
+//! # Why it is so
+//!
+//! - A chunk is about as long as the hashes of all chunks, because after a change one chunk and the root are sent: a
+//!   million keys are 2048 chunks of 33 KB and a root of 66 KB.
+//! - The directory of a chunk has about as many slots as it has records, so a lookup reads one slot and mostly one
+//!   record: two lines of memory, however many keys there are.
+//! - Values are unmasked when a chunk is read, and not at each verification: a known id, an unknown one and a wrong
+//!   secret then cost the same two compressions.
+//! - An access token is bound to its client's value, which is secret and the same in every keyring, and not to the iv of
+//!   a record; and it is good only where the issuing secret's policy is of the client's tenant.
+//! - A signed override names the secret and version that made its key, because who holds another one could choose the
+//!   same id. What is off or read only for the secret stays so, whatever policy an override selects.
+//! - What a later version adds (a kind, a flag, a policy, a secret, a scheme) denies the keys that it concerns, and no
+//!   others. What is structure (order, lengths, counts, directory) has to be right as a whole.
+//!
 //! Nothing here decides about a request: that is `resolve`, `authenticate` and `decide`.
 //!
 //! `K_x = HKDF-SHA256(salt "claviger/keyring/v1", keyring key, info = x ‖ 0 ‖ keyring id)` for x in mac, mask, iv and

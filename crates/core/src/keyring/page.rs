@@ -144,6 +144,17 @@ mod tests {
     }
 
     #[test]
+    fn a_policy_of_a_later_version_is_a_gap_and_the_others_are_not() {
+        let policy =
+            || Policy::new(&PolicyTerms::new("acme_live".parse().unwrap(), "tenant", "owner")).unwrap();
+        let mut bytes = write(0, &[Some(policy()), Some(policy())]).unwrap();
+        let second = bytes.len() - policy().as_bytes().len();
+        bytes[second] |= 64;
+        let page = Page::read(&bytes, 0).unwrap();
+        assert!(page.policy(0).is_some() && page.policy(1).is_none());
+    }
+
+    #[test]
     fn what_is_no_page() {
         assert_eq!(write(1, &[]), Err(BuildError::PageLength { page: 1, policies: 0 }));
         assert_eq!(write(1, &[const { None }; 257]), Err(BuildError::PageLength { page: 1, policies: 257 }));
