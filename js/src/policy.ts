@@ -59,6 +59,10 @@ function u16(memory: Uint8Array, at: number): number {
   return (memory[at] as number) | ((memory[at + 1] as number) << 8);
 }
 
+function u32(memory: Uint8Array, at: number): number {
+  return (u16(memory, at) | (u16(memory, at + 2) << 16)) >>> 0;
+}
+
 /** Reads the policy at `address`, which the core has checked: every length is right and every text UTF-8. */
 export function readPolicy(memory: Uint8Array, address: number, length: number): Policy {
   const end = address + length;
@@ -86,9 +90,10 @@ function readLimits(texts: Texts, memory: Uint8Array, end: number): readonly Lim
   while (texts.at < end) {
     const name = texts.next(memory[texts.at++] as number);
     const at = texts.at;
-    texts.at = at + 8;
-    const max = (u16(memory, at) | (u16(memory, at + 2) << 16)) >>> 0;
-    const perSeconds = (u16(memory, at + 4) | (u16(memory, at + 6) << 16)) >>> 0;
+    texts.at = at + 12;
+    // At most 2^53 - 1, as the core has seen.
+    const max = u32(memory, at) + u32(memory, at + 4) * 0x1_0000_0000;
+    const perSeconds = u32(memory, at + 8);
     limits.push(Object.freeze({ name, max, perSeconds }));
   }
   return Object.freeze(limits);

@@ -60,7 +60,7 @@ test("a verdict says whose the key is and what it may do", () => {
       limits: [
         { name: "cut", max: 0x82e2, perSeconds: 2 ** 32 - 1 },
         { name: "whole", max: 0xa9c3, perSeconds: 1 },
-        { name: "large", max: 4_000_000_007, perSeconds: 0 },
+        { name: "large", max: 2 ** 53 - 1, perSeconds: 0 },
       ],
     },
   };

@@ -366,7 +366,7 @@ fn company(w: &mut Writer, key: KeyringKey, options: &Options) -> Result<(Conten
     contents.expected_keys = 30;
     contents.schemes = ImportScheme::ALL.to_vec();
 
-    let limits = [Limit::new("requests", 100, 60), Limit::new("exports", 5, 86_400)];
+    let limits = [Limit::new("requests", 100, 60), Limit::new("exported bytes", 5 << 40, 86_400)];
     let networks = ["192.0.2.0/24".parse()?, "2001:db8::/32".parse()?];
     let mut full = PolicyTerms::new(live, "tenant-1", "sa-1");
     full.external_id = Some("Kunde-Ü-1");

@@ -173,7 +173,7 @@ fn add_policy(
     let mut terms = PolicyTerms::new(prefix, pick(random, &TENANTS)?, &owner);
     let permissions = [pick(random, &PERMISSIONS)?, pick(random, &PERMISSIONS)?];
     let networks: [Network; 2] = [pick(random, &NETWORKS)?.parse()?, pick(random, &NETWORKS)?.parse()?];
-    let limits = [Limit::new("requests", random.bits() as u32, 60), Limit::new("größe", 1, u32::MAX)];
+    let limits = [Limit::new("requests", random.bits() >> 11, 60), Limit::new("größe", 1, u32::MAX)];
     terms.permissions = permissions.get(..random.below(3)).unwrap_or_default();
     terms.networks = networks.get(..random.below(6).saturating_sub(3)).unwrap_or_default();
     terms.limits = limits.get(..random.below(3)).unwrap_or_default();

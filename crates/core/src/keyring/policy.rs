@@ -18,7 +18,8 @@
 //! 24        networks, 17 bytes each: address (16, network order, IPv4 as IPv4-mapped IPv6), length of its prefix (1)
 //!           prefix, tenant, owner, external id, role, metadata: UTF-8
 //!           permissions: each u8 length (1 to 128), then the pattern
-//!           limits: each u8 length of the name (1 to 64), the name (UTF-8), u32 max, u32 per_seconds
+//!           limits: each u8 length of the name (1 to 64), the name (UTF-8), u64 max (to 2^53 - 1),
+//!           u32 per_seconds
 //! ```
 //!
 //! Numbers are little-endian. Other flags, other lengths and trailing bytes make it no policy.
@@ -30,6 +31,8 @@ use crate::{
     permission::{self, PermissionError},
     prefix::KeyPrefix,
 };
+
+use super::root::MAX_NUMBER;
 use alloc::{borrow::Cow, vec::Vec};
 use core::{fmt, net::IpAddr, str};
 
@@ -56,8 +59,8 @@ const MAX_LIMITS: usize = 1024;
 pub struct Limit<'p> {
     /// What is counted, such as `requests`: 1 to 64 bytes.
     pub name: &'p str,
-    /// The most in a window.
-    pub max: u32,
+    /// The most in a window: at most 2^53 - 1.
+    pub max: u64,
     /// The length of the window in seconds.
     pub per_seconds: u32,
 }
@@ -65,7 +68,7 @@ pub struct Limit<'p> {
 impl<'p> Limit<'p> {
     /// At most `max` of `name` in `per_seconds`.
     #[must_use]
-    pub const fn new(name: &'p str, max: u32, per_seconds: u32) -> Self {
+    pub const fn new(name: &'p str, max: u64, per_seconds: u32) -> Self {
         Self { name, max, per_seconds }
     }
 }
@@ -227,7 +230,7 @@ fn limit_list(bytes: &[u8]) -> impl Iterator<Item = Limit<'_>> {
     core::iter::from_fn(move || {
         let length = reader.u8()?;
         let name = text(reader.slice(length.into())?);
-        Some(Limit { name, max: reader.u32()?, per_seconds: reader.u32()? })
+        Some(Limit { name, max: reader.u64()?, per_seconds: reader.u32()? })
     })
 }
 
@@ -261,7 +264,8 @@ pub(crate) fn is_well_formed(bytes: &[u8]) -> bool {
         while !limits.0.is_empty() {
             let length = limits.u8()?;
             within(limits.slice(length.into())?, 1, MAX_ID).then_some(())?;
-            limits.slice(8)?;
+            (limits.u64()? <= MAX_NUMBER).then_some(())?;
+            limits.slice(4)?;
         }
         good.then_some(())
     };
@@ -293,10 +297,13 @@ impl<'p> Policy<'p> {
         let mut limits = Writer::default();
         for limit in terms.limits {
             within("limit name", limit.name, MAX_ID)?;
+            if limit.max > MAX_NUMBER {
+                return Err(PolicyError::TooLarge { field: "max of a limit" });
+            }
             limits
                 .u8(limit.name.len() as u8)
                 .bytes(limit.name.as_bytes())
-                .u32(limit.max)
+                .u64(limit.max)
                 .u32(limit.per_seconds);
         }
         let flags = [
@@ -517,6 +524,11 @@ pub enum PolicyError {
         /// The field.
         field: &'static str,
     },
+    /// A number is above 2^53 - 1.
+    TooLarge {
+        /// The field.
+        field: &'static str,
+    },
     /// A permission is no pattern.
     Permission(PermissionError),
 }
@@ -529,6 +541,9 @@ impl fmt::Display for PolicyError {
                 formatter,
                 "too many {field}: a policy has at most 256 networks, 8 KiB of permissions and 1 KiB of limits"
             ),
+            Self::TooLarge { field } => {
+                write!(formatter, "{field} must be at most 2^53 - 1, which JavaScript can say")
+            }
             Self::Permission(error) => error.fmt(formatter),
         }
     }
@@ -564,6 +579,11 @@ mod tests {
         assert_eq!(check(PolicyTerms { metadata: Some(of(257)), ..terms() }), too_long("metadata", 256));
         let limits = [Limit::new("", 1, 1)];
         assert_eq!(check(PolicyTerms { limits: &limits, ..terms() }), too_long("limit name", 64));
+        let limits = [Limit::new("bytes", 1 << 53, 1)];
+        assert_eq!(
+            check(PolicyTerms { limits: &limits, ..terms() }),
+            Err(PolicyError::TooLarge { field: "max of a limit" })
+        );
         let networks = vec!["10.0.0.0/8".parse().unwrap(); 257];
         assert_eq!(
             check(PolicyTerms { networks: &networks, ..terms() }),
@@ -582,7 +602,7 @@ mod tests {
             role in proptest::option::of("[a-z]{1,8}"), metadata in proptest::option::of(".{1,60}"),
             permissions in proptest::collection::vec("[a-z]{1,4}(:[a-z]{1,4}){0,2}(:\\*)?", 0..5),
             networks in proptest::collection::vec((any::<u128>(), 0_u8..=128), 0..4),
-            limits in proptest::collection::vec(("[a-z]{1,8}", any::<u32>(), any::<u32>()), 0..3),
+            limits in proptest::collection::vec(("[a-z]{1,8}", 0..=MAX_NUMBER, any::<u32>()), 0..3),
             flags: [bool; 4], key_id in proptest::option::of(any::<u64>()),
         ) {
             let permissions: Vec<&str> = permissions.iter().map(String::as_str).collect();

@@ -74,7 +74,7 @@ fn policies(role: &str, imported: KeyId) -> Result<Pages> {
     let odd_limits = [
         Limit::new("cut", 0x82e2, u32::MAX),
         Limit::new("whole", 0xa9c3, 1),
-        Limit::new("large", 4_000_000_007, 0),
+        Limit::new("large", (1 << 53) - 1, 0),
     ];
     let plain = PolicyTerms::new(prefix, "tenant-8", "sa-13");
     let mut full = PolicyTerms::new(prefix, "tenant-7", "sa-12");
