@@ -292,6 +292,36 @@ fn what_is_revoked_is_revoked_when_its_policy_is_gone_too() {
     assert_eq!(denial(&world), Some(DenialCode::Revoked));
 }
 
+/// Another policy, never more.
+#[test]
+fn what_is_off_or_read_only_for_an_issuing_secret_is_so_for_a_key_with_an_override() {
+    let (mut world, _) = plain();
+    let secret = SharedSecret::generate(Purpose::Issuing, 1, &[1; 40]);
+    let prefix = "acme_live".parse().unwrap();
+    let issuer = IssuingKey::new(prefix, &secret).unwrap();
+    let key = issuer.generate(&[1; 8], SignedKeyTerms::expiring(ISSUED, 9)).unwrap();
+    (world.policies[0].read_only, world.policies[0].permissions) = (false, vec!["*"]);
+    let mut selected = world.policies[0].clone();
+    selected.owner = "another".to_owned();
+    world.policies.push(selected);
+    let index = u32::try_from(world.policies.len() - 1).unwrap();
+    world.secrets = vec![(prefix, secret.clone(), 0)];
+    let id = KeyId::from_entropy([1; 8]);
+    world.records.push(claviger_core::KeyRecord::signed_override(id, secret.id(), 1, index));
+    let verdict = |world: &World| {
+        let context = RequestContext::at(ISSUED).permissions(&["flights:modify"]);
+        let verifier = verifier(world, &world.build(1));
+        verifier.verify_key(key.expose(), &context).into_owned()
+    };
+    let owner =
+        |verdict: &Verdict<'_>| verdict.verified().unwrap().policy.as_ref().unwrap().owner().to_owned();
+    assert_eq!(owner(&verdict(&world)), "another");
+    world.policies[0].read_only = true;
+    assert_eq!(verdict(&world).denial(), Some(DenialCode::InsufficientPermission));
+    (world.policies[0].read_only, world.policies[0].off) = (false, [false, true, false]);
+    assert_eq!(verdict(&world).denial(), Some(DenialCode::Disabled));
+}
+
 #[test]
 fn access_tokens_have_a_lifetime() {
     let secret = SharedSecret::generate(Purpose::Issuing, 1, &[1; 40]);
