@@ -35,6 +35,11 @@ impl<'b> Reader<'b> {
     }
 }
 
+/// The flags that are set, in one byte.
+pub(crate) fn flags<const N: usize>(flags: [(bool, u8); N]) -> u8 {
+    flags.iter().fold(0, |flags, &(set, flag)| if set { flags | flag } else { flags })
+}
+
 /// What is written so far.
 #[derive(Default)]
 pub(crate) struct Writer(pub(crate) Vec<u8>);

@@ -1,7 +1,7 @@
 //! What a verifier is told about the request beside its credential.
 
 use crate::{
-    bytes::{Reader, Writer},
+    bytes::{Reader, Writer, flags},
     keyring::FreshnessRequirement,
 };
 use alloc::vec::Vec;
@@ -138,7 +138,7 @@ impl<'b> ContextRecord<'b> {
     #[must_use]
     pub fn write(context: &RequestContext<'_>, address: &str) -> Vec<u8> {
         let (tenant, freshness) = (context.tenant.unwrap_or_default(), context.freshness);
-        let flags = [
+        let set = [
             (context.tenant.is_some(), HAS_TENANT),
             (context.address.is_some(), HAS_ADDRESS),
             (freshness.require_fresh, REQUIRE_FRESH),
@@ -146,7 +146,7 @@ impl<'b> ContextRecord<'b> {
         ];
         let mut writer = Writer::default();
         writer
-            .u8(flags.iter().fold(0, |flags, &(set, flag)| if set { flags | flag } else { flags }))
+            .u8(flags(set))
             .u8(address.len() as u8)
             .u16(tenant.len() as u16)
             .u32(context.permissions.len() as u32)

@@ -174,14 +174,8 @@ impl core::error::Error for WrongPurpose {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hmac::{Hmac, KeyInit, Mac};
-    use std::{format, vec::Vec};
-
-    fn hmac_sha256(key: &[u8], message: &[u8]) -> Vec<u8> {
-        let mut mac = Hmac::<sha2::Sha256>::new_from_slice(key).unwrap();
-        mac.update(message);
-        mac.finalize().into_bytes().to_vec()
-    }
+    use crate::mac::tests::oracle as hmac_sha256;
+    use std::format;
 
     /// The documented derivation, put together anew from HMAC alone.
     #[test]
@@ -198,6 +192,16 @@ mod tests {
         let tag: [u8; 32] = hmac_sha256(&subkey, signed.as_bytes()).try_into().unwrap();
         assert_eq!(rest.as_bytes()[..44], base62::encode_secret(&tag));
         assert!(signed.starts_with("acme_live_00000000000_") && signed.ends_with("_s"), "{signed}");
+
+        let bytes: [u8; 32] = core::array::from_fn(|i| i as u8);
+        let (client, value) = (KeyId::from_u64(1), VerifierValue::from_bytes(bytes));
+        let token = issuer
+            .generate_access_token(client, &value, SignedKeyTerms::expiring(1_790_000_000, 60))
+            .unwrap();
+        let subkey = hmac_sha256(&extracted, b"issuing\0access-token\x01");
+        let (signed, rest) = token.expose().split_at(token.expose().len() - 50);
+        let tag: [u8; 32] = hmac_sha256(&subkey, &[signed.as_bytes(), &bytes].concat()).try_into().unwrap();
+        assert_eq!(rest.as_bytes()[..44], base62::encode_secret(&tag));
         assert_eq!(format!("{}", secret.id()).as_bytes(), base62::encode_u64(0x0001_0203_0405_0607));
     }
 }

@@ -163,6 +163,13 @@ pub(crate) mod tests {
         pub(super) static COMPRESSIONS: Cell<usize> = const { Cell::new(0) };
     }
 
+    /// HMAC-SHA256 of the `hmac` crate alone, for tests that put documented derivations together anew.
+    pub(crate) fn oracle(key: &[u8], message: &[u8]) -> Vec<u8> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
+        mac.update(message);
+        mac.finalize().into_bytes().to_vec()
+    }
+
     /// The compressions of some work.
     pub(crate) fn compressions<T>(work: impl FnOnce() -> T) -> (usize, T) {
         let before = COMPRESSIONS.get();

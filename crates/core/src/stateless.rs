@@ -89,7 +89,7 @@ impl Stateless {
         let mac = issuer.key.map(IssuingKey::signed_key_mac);
         authenticate::signed_key(parsed, mac, &self.stand_in)?;
         decide::stateless(issuer.claims, self.policy, context)?;
-        if context.freshness != Default::default() {
+        if !context.freshness.allows(Freshness::Stateless) {
             return Err(DenialCode::KeyringUnavailable);
         }
         Ok(Verified {

@@ -160,14 +160,7 @@ impl Extractors {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{KeyPrefix, OpaqueUse, generate_opaque_key, parse};
-    use hmac::{Hmac, KeyInit, Mac};
-
-    fn extract(salt: &[u8], secret: &[u8]) -> [u8; 32] {
-        let mut mac = Hmac::<Sha256>::new_from_slice(salt).unwrap();
-        mac.update(secret);
-        mac.finalize().into_bytes().into()
-    }
+    use crate::{KeyPrefix, OpaqueUse, generate_opaque_key, mac::tests::oracle as extract, parse};
 
     #[test]
     fn values_are_what_the_documentation_says() {
@@ -179,12 +172,12 @@ mod tests {
             let (_, key) = generate_opaque_key(&prefix, usage, &core::array::from_fn(|i| i as u8));
             let characters = &key.expose().as_bytes()[key.expose().len() - 50..key.expose().len() - 6];
             let value = VerifierValue::of_key(&parse(key.expose()).unwrap()).unwrap();
-            assert_eq!(*value.expose(), extract(salt, characters));
+            assert_eq!(value.expose()[..], extract(salt, characters));
         }
         let digest = ImportScheme::Sha256AfterLastUnderscore.digest(b"sk_live_abc").unwrap();
         assert_eq!(digest.as_bytes()[..], Sha256::digest(b"abc")[..]);
         assert_eq!(
-            *VerifierValue::of_import(&digest).expose(),
+            VerifierValue::of_import(&digest).expose()[..],
             extract(b"claviger/import/v1", digest.as_bytes())
         );
         assert_eq!(ImportScheme::Sha256AfterLastUnderscore.digest(b"abc"), None);

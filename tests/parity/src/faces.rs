@@ -336,10 +336,7 @@ impl Face for Node {
     }
 
     fn digest(&mut self, batch: &Batch<'_>) -> Result<String> {
-        let mut request = self.sent.request(batch, false);
-        if let Value::Object(fields) = &mut request {
-            fields.insert("digest".to_owned(), true.into());
-        }
+        let request = self.sent.digest(batch);
         Ok(serde_json::from_str(&self.ask(&request)?)?)
     }
 
@@ -439,10 +436,7 @@ impl Face for Workerd {
     }
 
     fn digest(&mut self, batch: &Batch<'_>) -> Result<String> {
-        let mut request = self.sent.request(batch, false);
-        if let Value::Object(fields) = &mut request {
-            fields.insert("digest".to_owned(), true.into());
-        }
+        let request = self.sent.digest(batch);
         Ok(serde_json::from_str(&self.ask(&request)?)?)
     }
 
@@ -497,6 +491,14 @@ impl Sent {
         let keys: Vec<String> = batch.keys.iter().map(|key| BASE64_STANDARD.encode(key)).collect();
         let keyrings = self.keyrings(batch.setup);
         json!({"options": batch.setup.options, "keyrings": keyrings, "facts": batch.facts, "keys": keys, "parse": parse})
+    }
+
+    fn digest(&mut self, batch: &Batch<'_>) -> Value {
+        let mut request = self.request(batch, false);
+        if let Value::Object(fields) = &mut request {
+            fields.insert("digest".to_owned(), true.into());
+        }
+        request
     }
 
     fn offer(&mut self, setup: &Setup, keyring: &Given) -> Value {

@@ -36,7 +36,7 @@
 //! A signed override speaks of the key that this version of this issuing secret made, and of no other with its id.
 
 use crate::{
-    bytes::{Reader, Writer},
+    bytes::{Reader, Writer, flags},
     key_id::KeyId,
     mac::MacKey,
     parse::KeyKind,
@@ -275,35 +275,34 @@ impl KeyRecord {
     /// A key that is good from now on and for ever.
     #[must_use]
     pub const fn new(id: KeyId, kind: KeyKind, value: VerifierValue, policy: u32) -> Self {
-        Self {
-            id,
-            kind,
-            value: Some(value),
-            not_before: None,
-            expires_at: None,
-            policy,
-            revoked: false,
-            disabled: false,
-            read_only: false,
-            issuer: None,
-        }
+        Self::good(id, kind, Some(value), policy, None)
     }
 
     /// A signed key under a policy of its own, of the same tenant as that of its issuing secret, whose id and version
     /// are given.
     #[must_use]
     pub const fn signed_override(id: KeyId, secret_id: KeyId, version: u8, policy: u32) -> Self {
+        Self::good(id, KeyKind::Signed, None, policy, Some((secret_id, version)))
+    }
+
+    const fn good(
+        id: KeyId,
+        kind: KeyKind,
+        value: Option<VerifierValue>,
+        policy: u32,
+        issuer: Option<(KeyId, u8)>,
+    ) -> Self {
         Self {
             id,
-            kind: KeyKind::Signed,
-            value: None,
+            kind,
+            value,
             not_before: None,
             expires_at: None,
             policy,
             revoked: false,
             disabled: false,
             read_only: false,
-            issuer: Some((secret_id, version)),
+            issuer,
         }
     }
 }
@@ -340,8 +339,7 @@ pub(crate) fn write(
             }
             _ => return Err(BuildError::Kind { key_id: id }),
         };
-        let flags = [(record.revoked, REVOKED), (record.disabled, DISABLED), (record.read_only, READ_ONLY)];
-        let flags = flags.iter().fold(0, |flags, &(set, flag)| if set { flags | flag } else { flags });
+        let set = [(record.revoked, REVOKED), (record.disabled, DISABLED), (record.read_only, READ_ONLY)];
         let mut line = Writer::default();
         line.u64(id.as_u64())
             .bytes(&iv)
@@ -350,7 +348,7 @@ pub(crate) fn write(
             .u32(seconds(record.expires_at)?)
             .u32(record.policy)
             .u8(kind)
-            .u8(flags)
+            .u8(flags(set))
             .u8(version)
             .u8(0);
         lines.push((id, kind, line.0));

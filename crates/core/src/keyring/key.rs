@@ -164,14 +164,8 @@ impl core::error::Error for KeyringKeyError {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hmac::{Hmac, KeyInit, Mac};
+    use crate::mac::tests::oracle as hmac_sha256;
     use std::{format, vec::Vec};
-
-    fn hmac_sha256(key: &[u8], message: &[u8]) -> Vec<u8> {
-        let mut mac = Hmac::<sha2::Sha256>::new_from_slice(key).unwrap();
-        mac.update(message);
-        mac.finalize().into_bytes().to_vec()
-    }
 
     /// The documented derivations, put together anew from HMAC alone.
     #[test]

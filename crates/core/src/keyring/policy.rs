@@ -25,7 +25,7 @@
 //! Numbers are little-endian. Other flags, other lengths and trailing bytes make it no policy.
 
 use crate::{
-    bytes::{Reader, Writer},
+    bytes::{Reader, Writer, flags},
     key_id::KeyId,
     network::Network,
     permission::{self, PermissionError},
@@ -306,7 +306,7 @@ impl<'p> Policy<'p> {
                 .u64(limit.max)
                 .u32(limit.per_seconds);
         }
-        let flags = [
+        let set = [
             (terms.read_only, READ_ONLY),
             (terms.group_off, GROUP_OFF),
             (terms.owner_off, OWNER_OFF),
@@ -316,7 +316,7 @@ impl<'p> Policy<'p> {
         let prefix = terms.prefix.as_bytes();
         let mut writer = Writer::default();
         writer
-            .u8(flags.iter().fold(0, |flags, &(set, flag)| if set { flags | flag } else { flags }))
+            .u8(flags(set))
             .u8(prefix.len() as u8)
             .u8(within("tenant", terms.tenant, MAX_ID)? as u8)
             .u8(within("owner", terms.owner, MAX_ID)? as u8)
