@@ -6,6 +6,7 @@
 mod bench;
 mod ci;
 mod npm;
+mod postgres;
 mod size;
 mod step;
 mod system;
@@ -14,6 +15,7 @@ mod wasm;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use postgres::Cluster;
 use std::process::ExitCode;
 use step::{cargo, note};
 use wasm::HostModule;
@@ -56,6 +58,12 @@ enum Task {
     },
     /// Print the sizes of what is downloaded; fail above the budget
     Size,
+    /// Start a temporary PostgreSQL server on loopback, print its URL and the command to use it, stop it at Ctrl-C
+    Postgres {
+        /// Own the server for another process, until standard input ends
+        #[arg(long, hide = true)]
+        guard: bool,
+    },
     /// Write the golden vectors and the generated TypeScript; a test compares them
     Vectors,
     /// Everything that must hold before a change lands: fmt, clippy, no_std builds, test, size
@@ -95,6 +103,8 @@ fn perform(task: Task) -> Result<()> {
             build(HostModule::Update)?;
             size::size()
         }
+        Task::Postgres { guard: true } => postgres::guard(),
+        Task::Postgres { guard: false } => postgres::serve(),
         Task::Vectors => {
             step::run(&mut cargo(["run", "--quiet", "--package", "claviger-parity", "--bin", "vectors"]))
         }
@@ -114,6 +124,7 @@ fn test() -> Result<()> {
     build(HostModule::Update)?;
     note("testing JavaScript: the npm package in Node");
     npm::test()?;
+    let cluster = Cluster::start()?;
     note("testing Rust: every crate, and the same vectors natively, in wasmtime, Node and workerd");
-    step::run(&mut cargo(["test", "--workspace", "--all-features"]))
+    step::run(cargo(["test", "--workspace", "--all-features"]).env(postgres::URL_VARIABLE, cluster.url()))
 }

@@ -35,7 +35,8 @@ pub(crate) fn require(what: &str, packages: &[&str], present: impl Fn() -> bool)
     Ok(())
 }
 
-fn is_root() -> bool {
+/// Whether this runs as root.
+pub(crate) fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
 
