@@ -59,6 +59,7 @@ mod key_id;
 mod keyring;
 mod keyring_verifier;
 mod mac;
+mod master_key;
 mod network;
 mod opaque;
 mod parse;
@@ -86,10 +87,13 @@ pub use keyring::{
     bundle_head_len,
 };
 pub use keyring_verifier::{KEYRING_INFO_LEN, KeyringInfo, Replacement};
+pub use master_key::{MasterKey, MasterKeyError};
 pub use network::{Network, NetworkError};
 pub use opaque::{OpaqueUse, generate_opaque_key};
 pub use parse::{KeyKind, MAX_KEY_LEN, MIN_KEY_LEN, ParseError, Parsed, Part, Problem, parse};
-pub use permission::{MAX_PERMISSION_LEN, PermissionError};
+pub use permission::{
+    MAX_PERMISSION_LEN, PermissionError, check_permission, check_permission_pattern, permission_covers,
+};
 pub use prefix::{KeyPrefix, MAX_PREFIX_LEN, PrefixError};
 pub use record::VERDICT_RECORD_LEN;
 pub use shared_secret::{Purpose, SharedSecret, SharedSecretError};

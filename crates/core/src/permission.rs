@@ -11,6 +11,36 @@ use core::fmt;
 /// The longest permission or pattern, in bytes.
 pub const MAX_PERMISSION_LEN: usize = 128;
 
+/// Whether a text is a permission, such as `flights:view`.
+///
+/// # Errors
+/// A [`PermissionError`] that names the rule that is broken; `*` breaks the grammar.
+pub fn check_permission(text: &str) -> Result<(), PermissionError> {
+    check(text.as_bytes(), false)
+}
+
+/// Whether a text is a pattern that grants permissions, such as `flights:*`. Every permission is a pattern too.
+///
+/// # Errors
+/// A [`PermissionError`] that names the rule that is broken.
+pub fn check_permission_pattern(text: &str) -> Result<(), PermissionError> {
+    check(text.as_bytes(), true)
+}
+
+/// Whether `pattern` grants everything that `asked`, a permission or itself a pattern, names. Both are well-formed.
+///
+/// ```
+/// use claviger_core::permission_covers;
+///
+/// assert!(permission_covers("flights:*", "flights:view"));
+/// assert!(permission_covers("*", "flights:*"));
+/// assert!(!permission_covers("flights:view", "flights:*"));
+/// ```
+#[must_use]
+pub fn permission_covers(pattern: &str, asked: &str) -> bool {
+    covers(pattern.as_bytes(), asked.as_bytes())
+}
+
 /// Checks the grammar of a pattern, or with `wildcards` false of a permission.
 pub(crate) fn check(text: &[u8], wildcards: bool) -> Result<(), PermissionError> {
     if text.len() > MAX_PERMISSION_LEN {
@@ -90,6 +120,31 @@ mod tests {
         ] {
             assert_eq!(covers(pattern.as_bytes(), permission.as_bytes()), covered, "{pattern} {permission}");
         }
+    }
+
+    /// A pattern that covers another covers whatever that one covers.
+    #[test]
+    fn patterns_cover_patterns() {
+        let segments = ["a", "view", "*"];
+        let mut patterns = std::vec![];
+        for first in segments {
+            patterns.push(std::string::String::from(first));
+            for second in segments {
+                patterns.push(std::format!("{first}:{second}"));
+                patterns.extend(segments.map(|third| std::format!("{first}:{second}:{third}")));
+            }
+        }
+        let mut covering = 0;
+        for pattern in &patterns {
+            for asked in patterns.iter().filter(|asked| permission_covers(pattern, asked)) {
+                covering += 1;
+                let named = patterns.iter().map(|text| text.replace('*', "b"));
+                for permission in named.filter(|permission| permission_covers(asked, permission)) {
+                    assert!(permission_covers(pattern, &permission), "{pattern} {asked} {permission}");
+                }
+            }
+        }
+        assert!(covering > 200, "{covering}");
     }
 
     #[test]

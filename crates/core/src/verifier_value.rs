@@ -10,6 +10,7 @@ use crate::{
     parse::{KeyKind, Parsed},
 };
 use core::fmt;
+use ctutils::CtEq;
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -58,6 +59,12 @@ impl VerifierValue {
             *limb = u64::from_be_bytes(*word);
         }
         limbs
+    }
+
+    /// Whether the two prove the same key, in constant time.
+    #[must_use]
+    pub fn matches(&self, other: &Self) -> bool {
+        self.0.as_slice().ct_eq(other.0.as_slice()).to_bool()
     }
 
     /// The bytes, to be sealed or masked.

@@ -1,0 +1,102 @@
+//! A key that acts: it is verified against the store itself, by the same core that verifies everywhere.
+
+use crate::{
+    Actor, Error, Store,
+    ids::{RecordId, entropy},
+    keyring::Contents,
+    keys,
+};
+use claviger_core::{
+    DenialCode, KeyId, KeyKind, KeyringKey, KeyringTerms, RequestContext, Verdict, Verifier, parse,
+};
+use std::net::IpAddr;
+use zeroize::Zeroizing;
+
+/// Why a presented key is no actor.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unauthenticated {
+    /// It is not good. Tell strangers nothing but 401: the code is for logs.
+    #[error("denied: {0}")]
+    Denied(DenialCode),
+    /// It could not be found out.
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
+impl Store {
+    /// Makes an actor of a presented key, if it is good now: of an opaque key (personal ones too), which is looked up in
+    /// the store. Signed keys and access tokens are no actors.
+    ///
+    /// `address` is where the request comes from; a key that is bound to networks is denied without it. The key's last
+    /// use is recorded, to the minute.
+    ///
+    /// # Errors
+    /// [`Unauthenticated::Denied`] if the key is not good; [`Unauthenticated::Failed`] if that could not be found out.
+    pub async fn authenticate(
+        &self,
+        presented: &str,
+        address: Option<IpAddr>,
+    ) -> Result<Actor, Unauthenticated> {
+        // Whatever else was presented, a keyring without keys says what is wrong with it.
+        let opaque = parse(presented)
+            .ok()
+            .filter(|key| matches!(key.kind(), KeyKind::Opaque | KeyKind::OpaqueSigning));
+        let id = opaque.map(|key| key.id());
+        let mut work = self.acting_as(Actor::operator("store")).read().await?;
+        let mut contents = Contents::default();
+        if let Some(id) = id {
+            match keys::load_any(&mut work, id).await {
+                Ok(key) => contents.add_key(&mut work, &key).await?,
+                Err(Error::NotFound { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let now = work.now.unsigned_abs();
+        let keyring_key = KeyringKey::generate(&Zeroizing::new(entropy()?));
+        let bundle = contents.bundle(&keyring_key, KeyringTerms::new(KeyId::from_u64(0)), 1, now)?;
+        let id = match verify(keyring_key, bundle, presented, now, address)? {
+            Ok(id) => id,
+            Err(code) => return Err(Unauthenticated::Denied(code)),
+        };
+        drop(work);
+        self.record_use(id, now).await?;
+        let actor = Actor::key(id);
+        Ok(match address {
+            Some(address) => actor.from_address(address),
+            None => actor,
+        })
+    }
+
+    async fn record_use(&self, id: KeyId, now: u64) -> Result<(), Error> {
+        let now = i64::try_from(now).unwrap_or_default();
+        let mut work = self.acting_as(Actor::operator("store")).write().await?;
+        let update = "UPDATE api_keys SET last_used_at = $1, use_count = use_count + 1 WHERE id = $2 \
+                      AND last_used_at <= $3";
+        work.run(sqlx::query(update).bind(now).bind(id.bytes()).bind(now.saturating_sub(60))).await?;
+        work.commit().await
+    }
+}
+
+/// What core says of the presented key: its id, or why it is denied.
+fn verify(
+    keyring_key: KeyringKey,
+    bundle: Vec<u8>,
+    presented: &str,
+    now: u64,
+    address: Option<IpAddr>,
+) -> Result<Result<KeyId, DenialCode>, Error> {
+    let unusable =
+        |error: &dyn std::fmt::Display| Error::Damaged(format!("its records make no keyring: {error}"));
+    let mut verifier = Verifier::with_keyring_keys([keyring_key]).map_err(|error| unusable(&error))?;
+    verifier.replace_keyring(bundle, now).map_err(|error| unusable(&error))?;
+    let context = RequestContext::at(now);
+    let context = match address {
+        Some(address) => context.address(address),
+        None => context,
+    };
+    Ok(match verifier.verify_key(presented, &context) {
+        Verdict::Verified(verified) => Ok(verified.key_id),
+        Verdict::Denied(denied) => Err(denied.code),
+    })
+}

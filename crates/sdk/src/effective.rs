@@ -1,0 +1,179 @@
+//! What somebody or some key may do at this moment, and what a keyring says of a key.
+
+use crate::{
+    Access, ApiKey, Error, KeyLimit, KeyOwner, KeyStatus, PersonId, Result, RoleId, Rule, TenantId,
+    ids::RecordId,
+    keys::{self, Switches},
+    rows::{RowExt, damaged},
+    schema::NO_END,
+    work::Work,
+};
+use claviger_core::{
+    KeyId, KeyKind, KeyPrefix, KeyRecord, Limit, Network, Policy, PolicyError, PolicyTerms, VerifierValue,
+};
+use zeroize::Zeroize;
+
+/// Roles and permissions of a user or service account together.
+pub(crate) async fn access_of_person(work: &mut Work, id: PersonId) -> Result<Access> {
+    let query = "SELECT permission, 0 AS read_only FROM person_permissions WHERE person = $1 UNION ALL \
+                 SELECT p.permission, r.read_only FROM person_roles h JOIN roles r ON r.id = h.role \
+                 JOIN role_permissions p ON p.role = r.id WHERE h.person = $2";
+    collect(work, sqlx::query(query).bind(id.bytes()).bind(id.bytes())).await
+}
+
+/// What a role grants.
+pub(crate) async fn access_of_role(work: &mut Work, id: RoleId) -> Result<Access> {
+    let query = "SELECT p.permission, r.read_only FROM roles r JOIN role_permissions p ON p.role = r.id \
+                 WHERE r.id = $1 AND r.deleted = 0";
+    collect(work, sqlx::query(query).bind(id.bytes())).await
+}
+
+async fn collect(
+    work: &mut Work,
+    query: sqlx::query::Query<'_, sqlx::Any, sqlx::any::AnyArguments>,
+) -> Result<Access> {
+    let mut access = Access::default();
+    for row in work.all(query).await? {
+        access.add(row.text("permission")?, row.flag("read_only")?);
+    }
+    Ok(access)
+}
+
+/// What the keys of an owner may do.
+pub(crate) async fn access_of_owner(work: &mut Work, owner: KeyOwner) -> Result<Access> {
+    match owner {
+        KeyOwner::ServiceAccount(person) | KeyOwner::Personal(person) => access_of_person(work, person).await,
+        KeyOwner::User { role, .. } | KeyOwner::Tenant { role } => access_of_role(work, role).await,
+    }
+}
+
+/// A key that acts.
+pub(crate) struct ActingKey {
+    pub(crate) access: Access,
+    pub(crate) user: Option<PersonId>,
+    pub(crate) tenant: TenantId,
+}
+
+/// The key that acts, if it is good now. That its secret was presented is [`Store::authenticate`]'s to know.
+///
+/// [`Store::authenticate`]: crate::Store::authenticate
+pub(crate) async fn acting_key(work: &mut Work, id: KeyId) -> Result<ActingKey> {
+    let key = keys::load_any(work, id).await?;
+    if key.status != KeyStatus::Active {
+        return Err(Rule::ActorInactive.into());
+    }
+    let mut access = access_of_owner(work, key.owner).await?;
+    if key.read_only {
+        access = access.reading_part();
+    }
+    let user = match key.owner {
+        KeyOwner::User { user, .. } | KeyOwner::Personal(user) => Some(user),
+        KeyOwner::ServiceAccount(_) | KeyOwner::Tenant { .. } => None,
+    };
+    Ok(ActingKey { access, user, tenant: key.tenant })
+}
+
+/// What a policy says of a key beside its access.
+pub(crate) struct PolicyParts<'k> {
+    pub(crate) tenant: TenantId,
+    pub(crate) owner: KeyOwner,
+    pub(crate) role_name: &'k str,
+    pub(crate) prefix: KeyPrefix,
+    pub(crate) networks: &'k [Network],
+    pub(crate) external_id: Option<&'k str>,
+    pub(crate) metadata: Option<&'k str>,
+    pub(crate) limits: &'k [KeyLimit],
+    pub(crate) switches: Switches,
+}
+
+impl<'k> From<&'k ApiKey> for PolicyParts<'k> {
+    fn from(key: &'k ApiKey) -> Self {
+        Self {
+            tenant: key.tenant,
+            owner: key.owner,
+            role_name: &key.role_name,
+            prefix: key.prefix,
+            networks: &key.networks,
+            external_id: key.external_id.as_deref(),
+            metadata: key.metadata.as_deref(),
+            limits: &key.limits,
+            switches: key.switches,
+        }
+    }
+}
+
+/// The policy of a key: whose it is and what it may do, as a keyring says it.
+///
+/// # Errors
+/// [`Error::Invalid`] if a policy has no room for it.
+pub(crate) fn policy(parts: &PolicyParts<'_>, access: &Access) -> Result<Policy<'static>> {
+    let (tenant, owner) = (parts.tenant.to_string(), parts.owner.id(parts.tenant));
+    let (patterns, read_only) = access.policy();
+    let permissions: Vec<&str> = patterns.iter().map(String::as_str).collect();
+    let limits: Vec<Limit<'_>> =
+        parts.limits.iter().map(|limit| Limit::new(&limit.name, limit.max, limit.per_seconds)).collect();
+    let mut terms = PolicyTerms::new(parts.prefix, &tenant, &owner);
+    terms.external_id = parts.external_id;
+    terms.role = Some(parts.role_name).filter(|name| !name.is_empty());
+    terms.permissions = &permissions;
+    terms.networks = parts.networks;
+    terms.metadata = parts.metadata;
+    terms.limits = &limits;
+    terms.read_only = read_only;
+    terms.group_off = parts.switches.group_off;
+    terms.owner_off = parts.switches.owner_off;
+    terms.tenant_off = parts.switches.tenant_off;
+    Policy::new(&terms).map_err(refuse)
+}
+
+fn refuse(error: PolicyError) -> Error {
+    let field = match error {
+        PolicyError::Length { field, .. }
+        | PolicyError::TooMany { field, .. }
+        | PolicyError::TooLarge { field, .. } => field,
+        _ => "permissions",
+    };
+    Error::invalid(field, error.to_string())
+}
+
+/// The records of a key in a keyring, with `policy` as the index of its policy: one, and during a rotation two.
+pub(crate) async fn records(work: &mut Work, key: &ApiKey, policy: u32) -> Result<Vec<KeyRecord>> {
+    let seconds = |time: Option<chrono::DateTime<chrono::Utc>>| {
+        time.map(|time| u64::try_from(time.timestamp()).unwrap_or_default())
+    };
+    let complete = |record: &mut KeyRecord| {
+        record.not_before = seconds(key.not_before);
+        record.expires_at = seconds(key.expires_at);
+        record.revoked = key.end.is_some();
+        record.disabled = !key.activated;
+        record.read_only = key.read_only;
+    };
+    if key.kind == KeyKind::Signed {
+        let query = "SELECT v.id AS id, v.version AS version FROM api_keys k JOIN secret_versions v \
+                     ON v.id = k.secret_version WHERE k.id = $1";
+        let row = work.one(sqlx::query(query).bind(key.id.bytes())).await?;
+        let version = u8::try_from(row.int("version")?).map_err(|_| damaged("version"))?;
+        let mut record = KeyRecord::signed_override(key.id, row.id("id")?, version, policy);
+        complete(&mut record);
+        return Ok(vec![record]);
+    }
+    let query = "SELECT generation, data_key, sealed, accepted_until FROM key_values WHERE api_key = $1 \
+                 AND accepted_until > $2 ORDER BY generation DESC";
+    let rows = work.all(sqlx::query(query).bind(key.id.bytes()).bind(work.now)).await?;
+    let mut records = Vec::new();
+    for row in rows {
+        let generation = row.int("generation")?;
+        let place = (keys::VALUE, key.id, generation);
+        let value = work.open(row.id("data_key")?, place, &row.blob("sealed")?).await?;
+        let mut bytes: [u8; 32] = value.as_slice().try_into().map_err(|_| damaged("sealed"))?;
+        let mut record = KeyRecord::new(key.id, key.kind, VerifierValue::from_bytes(bytes), policy);
+        bytes.zeroize();
+        complete(&mut record);
+        let accepted_until = row.int("accepted_until")?;
+        if accepted_until != NO_END {
+            record.expires_at = u64::try_from(accepted_until).ok();
+        }
+        records.push(record);
+    }
+    Ok(records)
+}

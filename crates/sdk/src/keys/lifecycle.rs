@@ -1,0 +1,171 @@
+//! Life and death of keys: activating, deactivating, refreshing, ending, deleting.
+
+use super::{ApiKey, Keys, load_any, load_managed, require_improvable};
+use crate::{
+    Error, PersonId, Result, RoleId, Rule,
+    ids::RecordId,
+    rows::RowExt,
+    validate,
+    work::{Work, confirm},
+};
+use claviger_core::{KeyId, KeyKind};
+use serde_json::json;
+
+/// Why a key is ended now.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum EndReason {
+    /// Somebody else has it, or may have it.
+    Compromised,
+    /// Nobody needs it.
+    Unused,
+    /// Something else: 1 to 200 characters.
+    Other(String),
+}
+
+impl EndReason {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Compromised => "compromised",
+            Self::Unused => "unused",
+            Self::Other(reason) => reason,
+        }
+    }
+}
+
+impl Keys<'_> {
+    /// Activates a key, so that it is good.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::PermissionNeeded`]; [`Error::BeyondOwnAccess`]; [`Error::Refused`] for a key that was
+    /// ended, and where keys are switched off or locked.
+    pub async fn activate(&self, id: KeyId) -> Result<ApiKey> {
+        let mut work = self.0.write().await?;
+        let key = load_managed(&mut work, id).await?;
+        require_improvable(&mut work, &key).await?;
+        set_activated(work, id, true).await
+    }
+
+    /// Deactivates a key, so that it is not good until it is activated again. Possible while keys are locked or switched
+    /// off.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::PermissionNeeded`].
+    pub async fn deactivate(&self, id: KeyId) -> Result<ApiKey> {
+        let mut work = self.0.write().await?;
+        load_managed(&mut work, id).await?;
+        set_activated(work, id, false).await
+    }
+
+    /// Extends a key by its lifetime: its expiry becomes max(now, expiry) + the lifetime chosen at generation.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::PermissionNeeded`]; [`Error::BeyondOwnAccess`]; [`Error::Refused`] for a key that
+    /// never expires, is signed, or was ended, and where keys are switched off or locked.
+    pub async fn refresh(&self, id: KeyId) -> Result<ApiKey> {
+        let mut work = self.0.write().await?;
+        let key = load_managed(&mut work, id).await?;
+        require_improvable(&mut work, &key).await?;
+        if key.kind == KeyKind::Signed {
+            return Err(Rule::SignedKeyIsFixed.into());
+        }
+        let (Some(lifetime), Some(expires_at)) = (key.lifetime, key.expires_at) else {
+            return Err(Rule::KeyNeverExpires.into());
+        };
+        let expires_at = expires_at.timestamp().max(work.now).saturating_add(lifetime.num_seconds());
+        if expires_at > i64::from(u32::MAX) {
+            return Err(Error::invalid("lifetime", "would end after February 2106"));
+        }
+        let update =
+            sqlx::query("UPDATE api_keys SET expires_at = $1, revision = revision + 1 WHERE id = $2");
+        work.run(update.bind(expires_at).bind(id.bytes())).await?;
+        work.audit("key.refreshed", id, json!({ "expires_at": expires_at }));
+        finish(work, id).await
+    }
+
+    /// Ends a key at once and for good. `confirmation` repeats its name. Possible while keys are locked or switched off.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::PermissionNeeded`]; [`Error::ConfirmationNeeded`]; [`Error::Invalid`] for a reason
+    /// that is none; [`Error::Refused`] if it was ended before.
+    pub async fn expire_now(&self, id: KeyId, reason: EndReason, confirmation: &str) -> Result<ApiKey> {
+        let mut work = self.0.write().await?;
+        let key = load_managed(&mut work, id).await?;
+        validate::within("reason", reason.as_str(), 1, 200)?;
+        confirm(confirmation, &key.name)?;
+        if key.end.is_some() {
+            return Err(Rule::KeyEnded.into());
+        }
+        let update =
+            "UPDATE api_keys SET ended_at = $1, end_reason = $2, revision = revision + 1 WHERE id = $3";
+        let update = sqlx::query(update).bind(work.now).bind(reason.as_str().to_owned());
+        work.run(update.bind(id.bytes())).await?;
+        work.audit("key.expired_now", id, json!({ "name": key.name, "reason": reason.as_str() }));
+        finish(work, id).await
+    }
+
+    /// Deletes a key. Its id is never given again. `confirmation` repeats its name. Possible while keys are locked or
+    /// switched off.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::PermissionNeeded`]; [`Error::ConfirmationNeeded`].
+    pub async fn delete(&self, id: KeyId, confirmation: &str) -> Result<()> {
+        let mut work = self.0.write().await?;
+        let key = load_managed(&mut work, id).await?;
+        confirm(confirmation, &key.name)?;
+        erase(&mut work, &key).await?;
+        work.audit("key.deleted", id, json!({ "name": key.name }));
+        work.commit().await
+    }
+}
+
+async fn finish(mut work: Work, id: KeyId) -> Result<ApiKey> {
+    let key = load_any(&mut work, id).await?;
+    work.commit().await?;
+    Ok(key)
+}
+
+pub(crate) async fn set_activated(mut work: Work, id: KeyId, activated: bool) -> Result<ApiKey> {
+    let update = sqlx::query("UPDATE api_keys SET activated = $1, revision = revision + 1 WHERE id = $2");
+    work.run(update.bind(i64::from(activated)).bind(id.bytes())).await?;
+    work.audit(if activated { "key.activated" } else { "key.deactivated" }, id, json!({}));
+    finish(work, id).await
+}
+
+/// Deletes what a key was. Its row stays, so that its id is never given again and a signed key is denied as long as its
+/// claims could be valid; what proved it goes.
+pub(crate) async fn erase(work: &mut Work, key: &ApiKey) -> Result<()> {
+    for delete in [
+        "DELETE FROM key_values WHERE api_key = $1",
+        "DELETE FROM key_notices WHERE api_key = $1",
+        "DELETE FROM key_reviews WHERE api_key = $1",
+    ] {
+        work.run(sqlx::query(delete).bind(key.id.bytes())).await?;
+    }
+    let update = sqlx::query(
+        "UPDATE api_keys SET listed = 0, deleted_at = $1, ended_at = CASE WHEN ended_at = 0 THEN $2 ELSE ended_at END, \
+         end_reason = CASE WHEN ended_at = 0 THEN 'deleted' ELSE end_reason END, revision = revision + 1 WHERE id = $3",
+    );
+    work.run(update.bind(work.now).bind(work.now).bind(key.id.bytes())).await.map(|_| ())
+}
+
+/// Ends the keys that act in a role which `person` has lost, or which is deleted. Returns how many.
+pub(crate) async fn end_keys_in_role(work: &mut Work, person: Option<PersonId>, role: RoleId) -> Result<u64> {
+    let reason = if person.is_some() { "role_taken" } else { "role_deleted" };
+    let end = "UPDATE api_keys SET ended_at = $1, end_reason = $2, revision = revision + 1 \
+               WHERE role = $3 AND ended_at = 0 AND deleted_at = 0";
+    let rows = match person {
+        None => {
+            let end = sqlx::query(sqlx::AssertSqlSafe(format!("{end} RETURNING id")));
+            work.all(end.bind(work.now).bind(reason).bind(role.bytes())).await?
+        }
+        Some(person) => {
+            let end = sqlx::query(sqlx::AssertSqlSafe(format!("{end} AND person = $4 RETURNING id")));
+            work.all(end.bind(work.now).bind(reason).bind(role.bytes()).bind(person.bytes())).await?
+        }
+    };
+    for row in &rows {
+        work.audit("key.ended", row.id::<KeyId>("id")?, json!({ "reason": reason }));
+    }
+    Ok(rows.len() as u64)
+}

@@ -1,0 +1,239 @@
+//! Lists of keys: filtered, sorted, in pages. Every filter and every order has an index.
+
+use super::{ApiKey, Keys, LastUse, only_behalf_of, read_all};
+use crate::{
+    Cursor, Error, GroupId, Page, PersonId, Result, RoleId, Session,
+    ids::RecordId,
+    page::{awaitable, check_limit},
+    people::push_starting_with,
+    schema::NO_END,
+    sql::Statement,
+    validate,
+    work::Work,
+};
+use chrono::{DateTime, Utc};
+
+/// By what a list of keys is sorted.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum KeySort {
+    /// By name, without regard to case.
+    Name,
+    /// By the first 64 characters of the description, without regard to case.
+    Description,
+    /// By the name of the role.
+    Role,
+    /// By last use; those never used, as far as is known, come first.
+    LastUse,
+    /// By when they were generated.
+    CreatedAt,
+    /// By expiry; those that never expire come last.
+    ExpiresAt,
+}
+
+impl KeySort {
+    const fn column(self) -> &'static str {
+        match self {
+            Self::Name => "name_folded",
+            Self::Description => "description_folded",
+            Self::Role => "role_name",
+            Self::LastUse => "last_used_at",
+            Self::CreatedAt => "created_at",
+            Self::ExpiresAt => "expires_at",
+        }
+    }
+
+    const fn is_number(self) -> bool {
+        matches!(self, Self::LastUse | Self::CreatedAt | Self::ExpiresAt)
+    }
+
+    fn value(self, key: &ApiKey) -> String {
+        let seconds = |time: DateTime<Utc>| time.timestamp();
+        match self {
+            Self::Name => validate::folded(&key.name),
+            Self::Description => super::edit::sortable(&key.description),
+            Self::Role => key.role_name.clone(),
+            Self::LastUse => match key.last_use {
+                LastUse::At(time) => seconds(time).to_string(),
+                _ => "0".to_owned(),
+            },
+            Self::CreatedAt => seconds(key.created_at).to_string(),
+            Self::ExpiresAt => key.expires_at.map_or(NO_END, seconds).to_string(),
+        }
+    }
+}
+
+/// A list of keys: see [`Keys::list`].
+#[derive(Clone, Debug)]
+#[must_use = "a list is read when it is awaited"]
+pub struct ListKeys<'s> {
+    session: &'s Session,
+    owner: Option<PersonId>,
+    role: Option<RoleId>,
+    group: Option<GroupId>,
+    activated: Option<bool>,
+    unused_since: Option<i64>,
+    expiring_before: Option<i64>,
+    starting_with: String,
+    sort: Option<KeySort>,
+    descending: bool,
+    after: Option<Cursor>,
+    limit: u16,
+}
+
+awaitable!(ListKeys => Page<ApiKey>);
+
+impl<'s> Keys<'s> {
+    /// The keys of the tenant that the actor may see: all with `api_keys:view` or `api_keys:modify_all`, those on his own
+    /// behalf with `api_keys:modify`. Personal keys are in no list.
+    ///
+    /// ```
+    /// # use claviger_sdk::{ApiKey, KeySort, Page, Session};
+    /// # async fn example(session: &Session, long_ago: chrono::DateTime<chrono::Utc>) -> claviger_sdk::Result<()> {
+    /// let unused: Page<ApiKey> = session.keys().list().unused_since(long_ago).limit(50).await?;
+    /// if let Some(cursor) = unused.next {
+    ///     let more = session.keys().list().unused_since(long_ago).limit(50).after(cursor).await?;
+    /// }
+    /// let newest = session.keys().list().sorted_by(KeySort::CreatedAt).descending().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Awaiting it fails with [`Error::PermissionNeeded`] without any of the three, and with [`Error::Invalid`] for a
+    /// cursor of a list in another order and for a limit that is not 1 to 1000.
+    pub const fn list(&self) -> ListKeys<'s> {
+        ListKeys {
+            session: self.0,
+            owner: None,
+            role: None,
+            group: None,
+            activated: None,
+            unused_since: None,
+            expiring_before: None,
+            starting_with: String::new(),
+            sort: None,
+            descending: false,
+            after: None,
+            limit: 50,
+        }
+    }
+}
+
+impl ListKeys<'_> {
+    /// Only those of this service account, or on behalf of this user.
+    pub fn owned_by(self, person: PersonId) -> Self {
+        Self { owner: Some(person), ..self }
+    }
+
+    /// Only those that act in this role.
+    pub fn in_role(self, role: RoleId) -> Self {
+        Self { role: Some(role), ..self }
+    }
+
+    /// Only those in this group.
+    pub fn in_group(self, group: GroupId) -> Self {
+        Self { group: Some(group), ..self }
+    }
+
+    /// Only those that are activated, or only those that are not.
+    pub fn activated(self, activated: bool) -> Self {
+        Self { activated: Some(activated), ..self }
+    }
+
+    /// Only those of which no use since then is known. Sorted by last use if nothing else is said.
+    pub fn unused_since(self, time: DateTime<Utc>) -> Self {
+        Self { unused_since: Some(time.timestamp()), ..self }
+    }
+
+    /// Only those that expire before then, or have expired. Sorted by expiry if nothing else is said.
+    pub fn expiring_before(self, time: DateTime<Utc>) -> Self {
+        Self { expiring_before: Some(time.timestamp()), ..self }
+    }
+
+    /// Only those whose names start so, without regard to case.
+    pub fn starting_with(self, text: &str) -> Self {
+        Self { starting_with: text.to_owned(), ..self }
+    }
+
+    /// In this order; by name if nothing is said.
+    pub fn sorted_by(self, sort: KeySort) -> Self {
+        Self { sort: Some(sort), ..self }
+    }
+
+    /// In reverse.
+    pub fn descending(self) -> Self {
+        Self { descending: true, ..self }
+    }
+
+    /// Only those behind the last of the page before, which was in the same order.
+    pub fn after(self, cursor: Cursor) -> Self {
+        Self { after: Some(cursor), ..self }
+    }
+
+    /// At most so many: 1 to 1000, 50 if nothing is said.
+    pub fn limit(self, limit: u16) -> Self {
+        Self { limit, ..self }
+    }
+
+    async fn run(self) -> Result<Page<ApiKey>> {
+        let mut work = self.session.read().await?;
+        check_limit(self.limit)?;
+        let only_user = only_behalf_of(&work)?;
+        self.read(&mut work, only_user).await
+    }
+
+    /// The page, of keys on behalf of `only_user` if there is one.
+    async fn read(&self, work: &mut Work, only_user: Option<PersonId>) -> Result<Page<ApiKey>> {
+        let sort = self.sort.unwrap_or(match (self.unused_since, self.expiring_before) {
+            (Some(_), _) => KeySort::LastUse,
+            (None, Some(_)) => KeySort::ExpiresAt,
+            (None, None) => KeySort::Name,
+        });
+        let tenant = work.tenant()?.id;
+        let mut query = Statement::new(super::SELECT);
+        query.push(" WHERE k.listed = 1 AND k.tenant = ").bind(tenant.bytes());
+        if let Some(owner) = self.owner {
+            query.push(" AND k.person = ").bind(owner.bytes());
+        }
+        if let Some(user) = only_user {
+            query.push(" AND k.owner_kind = 1 AND k.person = ").bind(user.bytes());
+        }
+        if let Some(role) = self.role {
+            query.push(" AND k.role = ").bind(role.bytes());
+        }
+        if let Some(group) = self.group {
+            query.push(" AND k.key_group = ").bind(group.bytes());
+        }
+        match self.activated {
+            // Spelled out, so that the index of the few that are not is used.
+            Some(false) => drop(query.push(" AND k.activated = 0")),
+            Some(true) => drop(query.push(" AND k.activated = 1")),
+            None => {}
+        }
+        if let Some(time) = self.unused_since {
+            query.push(" AND k.last_used_at < ").bind(time);
+        }
+        if let Some(time) = self.expiring_before {
+            query.push(" AND k.expires_at < ").bind(time);
+        }
+        push_starting_with(&mut query, "k.name_folded", &self.starting_with);
+        let column = sort.column();
+        let (comparison, direction) = if self.descending { ("<", " DESC") } else { (">", "") };
+        if let Some(cursor) = &self.after {
+            let (value, id) = cursor.place(column)?;
+            query.push(" AND (k.").push(column).push(", k.id) ").push(comparison).push(" (");
+            if sort.is_number() {
+                let number: i64 =
+                    value.parse().map_err(|_| Error::invalid("cursor", "it is none that a list gave"))?;
+                query.bind(number);
+            } else {
+                query.bind(value.to_owned());
+            }
+            query.push(", ").bind(id).push(")");
+        }
+        query.push(" ORDER BY k.").push(column).push(direction).push(", k.id").push(direction);
+        query.push(" LIMIT ").bind(i64::from(self.limit) + 1);
+        let keys = read_all(work, query).await?;
+        Ok(Page::of(keys, self.limit, |key: &ApiKey| Cursor::new(column, sort.value(key), key.id)))
+    }
+}

@@ -1,0 +1,176 @@
+//! Reviews: which keys somebody should look at, and who has looked at which.
+
+use crate::{
+    ApiKey, Error, Result, Session,
+    ids::RecordId,
+    keys,
+    page::check_limit,
+    rows::{RowExt, time},
+    sql::Statement,
+    usage, validate,
+    work::Work,
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use claviger_core::KeyId;
+use serde_json::json;
+
+/// Which keys somebody should look at, for what reason. A key may be in several lists.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct ReviewReport {
+    /// Never used, as every verifier says.
+    pub never_used: Vec<ApiKey>,
+    /// Used, but not since the time that was asked about.
+    pub unused: Vec<ApiKey>,
+    /// Of which it is not known whether they were used: not to be cleaned up.
+    pub use_unknown: Vec<ApiKey>,
+    /// Expired.
+    pub expired: Vec<ApiKey>,
+    /// Their owner is deactivated.
+    pub inactive_owner: Vec<ApiKey>,
+    /// They can do everything.
+    pub admin: Vec<ApiKey>,
+    /// An earlier review said that somebody should look again, and it is time.
+    pub review_due: Vec<ApiKey>,
+    /// Whether a list had more keys than were asked for; the report then shows the first of them.
+    pub truncated: bool,
+}
+
+/// That somebody has looked at a key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Review {
+    /// The key.
+    pub key: KeyId,
+    /// When.
+    pub reviewed_at: DateTime<Utc>,
+    /// Who, as the audit log names him.
+    pub reviewer: String,
+    /// What he found.
+    pub note: String,
+    /// When somebody should look again, if that was said.
+    pub due_at: Option<DateTime<Utc>>,
+}
+
+/// Reviews: see [`Session::reviews`].
+#[derive(Clone, Copy)]
+pub struct Reviews<'s>(pub(crate) &'s Session);
+
+impl Reviews<'_> {
+    /// The keys that somebody should look at: at most `limit` (1 to 1000) for each reason. `unused_since` says since when
+    /// a key must have been used. Keys that were ended are in no list, personal keys never.
+    ///
+    /// # Errors
+    /// [`Error::PermissionNeeded`] without `api_keys:view` or `api_keys:modify_all`; [`Error::Invalid`].
+    pub async fn report(&self, unused_since: DateTime<Utc>, limit: u16) -> Result<ReviewReport> {
+        let mut work = self.0.read().await?;
+        keys::require_view_all(&work)?;
+        check_limit(limit)?;
+        let reported = usage::all_reported_until(&mut work).await?.unwrap_or_default();
+        let now = work.now;
+        let mut report = Report { work, limit, truncated: false };
+        Ok(ReviewReport {
+            never_used: report.keys("k.last_used_at = 0 AND k.created_at < ", Some(reported)).await?,
+            unused: report
+                .keys("k.last_used_at > 0 AND k.last_used_at < ", Some(unused_since.timestamp()))
+                .await?,
+            use_unknown: report.keys("k.last_used_at = 0 AND k.created_at >= ", Some(reported)).await?,
+            expired: report.keys("k.expires_at <= ", Some(now)).await?,
+            inactive_owner: report.keys("p.active = 0", None).await?,
+            admin: report.keys(CAN_DO_EVERYTHING, None).await?,
+            review_due: report.keys("k.review_due_at > 0 AND k.review_due_at <= ", Some(now)).await?,
+            truncated: report.truncated,
+        })
+    }
+
+    /// Records that the actor has looked at a key. `note` has up to 1000 characters; after `again_in` somebody should look
+    /// again.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::PermissionNeeded`] without `api_keys:modify_all`; [`Error::Invalid`] for a time that is
+    /// not between a day and ten years.
+    pub async fn record(&self, key: KeyId, note: &str, again_in: Option<TimeDelta>) -> Result<Review> {
+        let mut work = self.0.write().await?;
+        work.require("api_keys:modify_all")?;
+        keys::load_visible(&mut work, key).await?;
+        validate::description(note)?;
+        let seconds = again_in.map(|time| time.num_seconds());
+        if seconds.is_some_and(|seconds| !(86_400..=3653 * 86_400).contains(&seconds)) {
+            return Err(Error::invalid("again_in", "expected a day to ten years"));
+        }
+        let (now, reviewer) = (work.now, work.actor_label());
+        let due_at = seconds.map_or(0, |seconds| now.saturating_add(seconds));
+        let insert = "INSERT INTO key_reviews (api_key, reviewed_at, reviewer, note, due_at) VALUES ($1, $2, $3, $4, $5)";
+        let insert = sqlx::query(insert).bind(key.bytes()).bind(now).bind(reviewer.clone());
+        work.run(insert.bind(note.to_owned()).bind(due_at)).await?;
+        let update = sqlx::query("UPDATE api_keys SET review_due_at = $1 WHERE id = $2");
+        work.run(update.bind(due_at).bind(key.bytes())).await?;
+        work.audit(
+            "key.reviewed",
+            key,
+            json!({ "note": note, "due_at": Some(due_at).filter(|&time| time > 0) }),
+        );
+        work.commit().await?;
+        Ok(Review {
+            key,
+            reviewed_at: time(now).unwrap_or_default(),
+            reviewer,
+            note: note.to_owned(),
+            due_at: time(due_at).filter(|_| due_at > 0),
+        })
+    }
+
+    /// The reviews of a key, the newest first.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn of(&self, key: KeyId) -> Result<Vec<Review>> {
+        let mut work = self.0.read().await?;
+        keys::load_visible(&mut work, key).await?;
+        let query = "SELECT reviewed_at, reviewer, note, due_at FROM key_reviews WHERE api_key = $1 \
+                     ORDER BY reviewed_at DESC";
+        let rows = work.all(sqlx::query(query).bind(key.bytes())).await?;
+        let read = |row: &sqlx::any::AnyRow| {
+            Ok(Review {
+                key,
+                reviewed_at: row.time("reviewed_at")?,
+                reviewer: row.text("reviewer")?,
+                note: row.text("note")?,
+                due_at: row.optional_time("due_at")?,
+            })
+        };
+        rows.iter().map(read).collect()
+    }
+}
+
+/// Keys with the permission `*`: through their role, or through roles and permissions of their owner.
+const CAN_DO_EVERYTHING: &str = "k.read_only = 0 AND (k.role IN (SELECT a.role FROM role_permissions a \
+    JOIN roles r ON r.id = a.role WHERE a.permission = '*' AND r.read_only = 0) \
+    OR (k.role IS NULL AND (k.person IN (SELECT g.person FROM person_permissions g WHERE g.permission = '*') \
+    OR k.person IN (SELECT h.person FROM person_roles h JOIN role_permissions a ON a.role = h.role \
+    JOIN roles r ON r.id = a.role WHERE a.permission = '*' AND r.read_only = 0))))";
+
+/// A report that is being put together.
+struct Report {
+    work: Work,
+    limit: u16,
+    truncated: bool,
+}
+
+impl Report {
+    /// The keys that have not ended and meet a condition, which ends with `parameter` if there is one.
+    async fn keys(&mut self, condition: &'static str, parameter: Option<i64>) -> Result<Vec<ApiKey>> {
+        let tenant = self.work.tenant()?.id;
+        let mut query = Statement::new(keys::SELECT);
+        query.push(" WHERE k.listed = 1 AND k.ended_at = 0 AND k.tenant = ").bind(tenant.bytes());
+        query.push(" AND ").push(condition);
+        if let Some(parameter) = parameter {
+            query.bind(parameter);
+        }
+        query.push(" ORDER BY k.name_folded, k.id LIMIT ").bind(i64::from(self.limit) + 1);
+        let mut keys = keys::read_all(&mut self.work, query).await?;
+        self.truncated |= keys.len() > usize::from(self.limit);
+        keys.truncate(self.limit.into());
+        Ok(keys)
+    }
+}
