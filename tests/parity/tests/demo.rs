@@ -24,6 +24,6 @@ fn the_demo_gives_one_verdict_a_key_in_four_runtimes() -> Result<()> {
         assert!(verdicts.values().all(same), "{line}");
         verified += usize::from(native.get("verified") == Some(&Value::Bool(true)));
     }
-    assert_eq!((printed.lines().count(), verified), (8 + 8 + 19, 7 + 1 + 4));
+    assert_eq!((printed.lines().count(), verified), (10 + 10 + 19, 9 + 1 + 4));
     Ok(())
 }
