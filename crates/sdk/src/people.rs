@@ -215,7 +215,8 @@ impl<'s> People<'s> {
     ///
     /// # Errors
     /// [`Error::PermissionNeeded`] without `people:modify`; [`Error::Changed`] if it is not at `revision` any more;
-    /// [`Error::Invalid`]; [`Error::Exists`].
+    /// [`Error::BeyondOwnAccess`] for e-mail address and external id of a user who may do what the actor may not, because
+    /// they decide who is taken for him; [`Error::Invalid`]; [`Error::Exists`].
     pub async fn edit(&self, id: PersonId, revision: i64, edit: PersonEdit) -> Result<Person> {
         let mut work = self.0.write().await?;
         work.require("people:modify")?;
@@ -226,6 +227,11 @@ impl<'s> People<'s> {
         }
         if person.kind == PersonKind::ServiceAccount && edit.external_id.is_some() {
             return Err(Error::invalid("external_id", "service accounts have none"));
+        }
+        // Whoever reads his mail, or is taken for him by the embedding application, has what he has.
+        if person.kind == PersonKind::User && (edit.email.is_some() || edit.external_id.is_some()) {
+            let access = effective::access_of_person(&mut work, id).await?;
+            work.caller.access.require_all_of(&access)?;
         }
         let new = NewPerson {
             kind: person.kind,
@@ -319,6 +325,7 @@ impl<'s> People<'s> {
         work.caller.access.require_all_of(&Access::of(role.permissions, role.read_only))?;
         let insert = "INSERT INTO person_roles (person, role) VALUES ($1, $2) ON CONFLICT DO NOTHING";
         let changed = work.run(sqlx::query(insert).bind(person.bytes()).bind(role.id.bytes())).await?;
+        check_room(&mut work, person).await?;
         if changed > 0 {
             work.audit("role.granted", person, json!({ "role": role.id, "name": role.name }));
         }
@@ -366,7 +373,9 @@ impl<'s> People<'s> {
         }
         let insert =
             "INSERT INTO person_permissions (person, permission) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-        if work.run(sqlx::query(insert).bind(person.bytes()).bind(permission)).await? > 0 {
+        let changed = work.run(sqlx::query(insert).bind(person.bytes()).bind(permission)).await?;
+        check_room(&mut work, person).await?;
+        if changed > 0 {
             work.audit("permission.granted", person, json!({ "permission": permission }));
         }
         work.commit().await
@@ -387,6 +396,12 @@ impl<'s> People<'s> {
         }
         work.commit().await
     }
+}
+
+/// Makes sure that a keyring has room for all that somebody may do.
+async fn check_room(work: &mut Work, id: PersonId) -> Result<()> {
+    let access = effective::access_of_person(work, id).await?;
+    permissions::check_room(access.patterns())
 }
 
 fn require_view(work: &Work, id: PersonId) -> Result<()> {

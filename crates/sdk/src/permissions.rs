@@ -138,3 +138,17 @@ pub(crate) async fn check_grantable(work: &mut Work, patterns: &[String]) -> Res
     }
     Ok(())
 }
+
+/// The most bytes of permissions, each with a byte for its length, that a keyring's policy has room for.
+const ROOM: usize = 8192;
+
+/// Makes sure that a keyring has room for them.
+pub(crate) fn check_room<P: AsRef<str>>(patterns: impl IntoIterator<Item = P>) -> Result<()> {
+    let bytes: usize = patterns.into_iter().map(|pattern| pattern.as_ref().len().saturating_add(1)).sum();
+    if bytes <= ROOM {
+        return Ok(());
+    }
+    let problem =
+        format!("come to {bytes} bytes, there is room for {ROOM}; patterns such as flights:* take less");
+    Err(Error::invalid("permissions", problem))
+}

@@ -256,11 +256,7 @@ impl ListRoles<'_> {
 /// Permissions that a role is to grant: such as can be granted here, and are the actor's own.
 async fn check_permissions(work: &mut Work, patterns: &[String], read_only: bool) -> Result<()> {
     permissions::check_grantable(work, patterns).await?;
-    // What a policy has room for.
-    let bytes: usize = patterns.iter().map(|pattern| pattern.len().saturating_add(1)).sum();
-    if bytes > 8192 {
-        return Err(Error::invalid("permissions", "a role has room for 8192 bytes of them"));
-    }
+    permissions::check_room(patterns)?;
     work.caller.access.require_all_of(&Access::of(patterns.iter().cloned(), read_only))
 }
 

@@ -241,7 +241,7 @@ impl Work {
         let query = "SELECT request, records FROM idempotency_keys WHERE scope = $1 AND idempotency_key = $2";
         let row = self.optional(sqlx::query(query).bind(self.scope()).bind(key.clone())).await?;
         let Some(row) = row else { return Ok(None) };
-        if row.blob("request")? != digest(request) {
+        if row.blob("request")? != digest(request)? {
             return Err(Error::IdempotencyKeyReused { key });
         }
         row.text("records").map(Some)
@@ -258,7 +258,7 @@ impl Work {
             "INSERT INTO idempotency_keys (scope, idempotency_key, request, records, used_at) \
              VALUES ($1, $2, $3, $4, $5)",
         );
-        let insert = insert.bind(self.scope()).bind(key).bind(digest(request)).bind(records.to_string());
+        let insert = insert.bind(self.scope()).bind(key).bind(digest(request)?).bind(records.to_string());
         self.run(insert.bind(self.now)).await?;
         Ok(())
     }
@@ -365,8 +365,10 @@ impl Writing {
     }
 }
 
-fn digest(request: &impl serde::Serialize) -> Vec<u8> {
-    Sha256::digest(serde_json::to_vec(request).unwrap_or_default()).to_vec()
+fn digest(request: &impl serde::Serialize) -> Result<Vec<u8>> {
+    let request =
+        serde_json::to_vec(request).map_err(|error| Error::invalid("request", error.to_string()))?;
+    Ok(Sha256::digest(request).to_vec())
 }
 
 /// Makes sure that a confirmation repeats `expected`.

@@ -107,6 +107,8 @@ pub enum KeyStatus {
     OwnerInactive,
     /// API keys are switched off for its tenant.
     TenantOff,
+    /// It is signed, and the issuing secret's version that made it is not accepted any more.
+    SecretRetired,
     /// It is good later.
     NotYetValid,
     /// It has expired.
@@ -336,8 +338,9 @@ pub(crate) async fn require_improvable(work: &mut Work, key: &ApiKey) -> Result<
 
 /// The columns of a key and what else its status depends on.
 pub(crate) const SELECT: &str = "SELECT k.*, g.switched_on AS group_on, t.switched_on AS tenant_on, \
-    COALESCE(p.active, 1) AS owner_on FROM api_keys k JOIN key_groups g ON g.id = k.key_group \
-    JOIN tenants t ON t.id = k.tenant LEFT JOIN people p ON p.id = k.person";
+    COALESCE(p.active, 1) AS owner_on, COALESCE(v.accepted_until, 9223372036854775807) AS secret_until \
+    FROM api_keys k JOIN key_groups g ON g.id = k.key_group JOIN tenants t ON t.id = k.tenant \
+    LEFT JOIN people p ON p.id = k.person LEFT JOIN secret_versions v ON v.id = k.secret_version";
 
 /// A listed key of the tenant in which the work is done.
 async fn load(work: &mut Work, id: KeyId) -> Result<ApiKey> {
@@ -368,34 +371,29 @@ pub(crate) async fn read_all(work: &mut Work, query: Statement) -> Result<Vec<Ap
     Ok(keys)
 }
 
-/// Adds what stands in other tables: who is told, and whether there is a secret before the present one.
+/// Adds what stands in other tables: who is told, and until when there is a secret before the present one.
 async fn complete(work: &mut Work, keys: &mut [ApiKey]) -> Result<()> {
     if keys.is_empty() {
         return Ok(());
     }
     let places: HashMap<KeyId, usize> = keys.iter().enumerate().map(|(place, key)| (key.id, place)).collect();
     let ids: Vec<KeyId> = keys.iter().map(|key| key.id).collect();
-    for (select, value) in [
-        ("SELECT api_key, person AS value FROM key_notices WHERE api_key IN (", "person"),
-        (
-            "SELECT api_key, accepted_until AS value FROM key_values WHERE accepted_until < 9223372036854775807 \
-          AND api_key IN (",
-            "accepted_until",
-        ),
-    ] {
-        let mut query = Statement::new(select);
-        query.bind_all(ids.iter().map(|id| id.bytes())).push(")");
-        for row in work.all(query.query()?).await? {
-            let key = places.get(&row.id("api_key")?).and_then(|&place| keys.get_mut(place));
-            let Some(key) = key else { continue };
-            if value == "person" {
-                key.notify.push(row.id("value")?);
-            } else if row.int("value")? > work.now {
-                key.previous_secret_until = row.optional_time("value")?;
-            }
+    let mut notices = Statement::new("SELECT api_key, person FROM key_notices WHERE api_key IN (");
+    notices.bind_all(ids.iter().map(|id| id.bytes())).push(") ORDER BY person");
+    for row in work.all(notices.query()?).await? {
+        if let Some(key) = places.get(&row.id("api_key")?).and_then(|&place| keys.get_mut(place)) {
+            key.notify.push(row.id("person")?);
         }
     }
-    keys.iter_mut().for_each(|key| key.notify.sort_unstable());
+    let mut previous =
+        Statement::new("SELECT api_key, accepted_until FROM key_values WHERE accepted_until > ");
+    previous.bind(work.now).push(" AND accepted_until < ").bind(NO_END).push(" AND api_key IN (");
+    previous.bind_all(ids.iter().map(|id| id.bytes())).push(")");
+    for row in work.all(previous.query()?).await? {
+        if let Some(key) = places.get(&row.id("api_key")?).and_then(|&place| keys.get_mut(place)) {
+            key.previous_secret_until = row.optional_time("accepted_until")?;
+        }
+    }
     Ok(())
 }
 
@@ -439,6 +437,8 @@ fn read(row: &AnyRow, now: i64, reported: Option<i64>) -> Result<ApiKey> {
         KeyStatus::OwnerInactive
     } else if switches.tenant_off {
         KeyStatus::TenantOff
+    } else if row.int("secret_until")? <= now {
+        KeyStatus::SecretRetired
     } else if row.int("not_before")? > now {
         KeyStatus::NotYetValid
     } else if row.int("expires_at")? <= now {
