@@ -60,6 +60,7 @@ mod keyring;
 mod keyring_verifier;
 mod mac;
 mod master_key;
+mod named_key;
 mod network;
 mod opaque;
 mod parse;
@@ -82,12 +83,12 @@ pub use issuing_key::{IssuingKey, WrongPurpose};
 pub use key_id::{InvalidKeyId, KeyId};
 pub use keyring::{
     BUNDLE_PREAMBLE_LEN, BuildError, Freshness, FreshnessRequirement, KeyRecord, KeyringBuilder,
-    KeyringError, KeyringKey, KeyringKeyError, KeyringPart, KeyringSecret, KeyringTerms, Limit,
-    MAX_POLICY_LEN, MAX_ROOT_LEN, NeededPart, POLICIES_PER_PAGE, PartKind, Policy, PolicyError, PolicyTerms,
-    bundle_head_len,
+    KeyringError, KeyringKey, KeyringPart, KeyringSecret, KeyringTerms, Limit, MAX_POLICY_LEN, MAX_ROOT_LEN,
+    NeededPart, POLICIES_PER_PAGE, PartKind, Policy, PolicyError, PolicyTerms, bundle_head_len,
 };
 pub use keyring_verifier::{KEYRING_INFO_LEN, KeyringInfo, Replacement};
-pub use master_key::{MasterKey, MasterKeyError};
+pub use master_key::MasterKey;
+pub use named_key::NamedKeyError;
 pub use network::{Network, NetworkError};
 pub use opaque::{OpaqueUse, generate_opaque_key};
 pub use parse::{KeyKind, MAX_KEY_LEN, MIN_KEY_LEN, ParseError, Parsed, Part, Problem, parse};

@@ -3,8 +3,8 @@
 use crate::{
     key_id::KeyId,
     mac,
-    parse::{self, KeyKind, ParseError},
-    shared_secret::{SecretBytes, split_entropy},
+    named_key::{NamedKey, NamedKeyError},
+    parse::KeyKind,
     text::SecretText,
 };
 use core::fmt;
@@ -18,91 +18,50 @@ use zeroize::Zeroizing;
 /// let key = MasterKey::generate(&[7; 40]); // entropy of the operating system in real life
 /// assert!(key.to_text().expose().starts_with("cvgmk_"));
 /// assert_eq!(MasterKey::parse(key.to_text().expose())?.id(), key.id());
-/// # Ok::<(), claviger_core::MasterKeyError>(())
+/// # Ok::<(), claviger_core::NamedKeyError>(())
 /// ```
 #[derive(Clone)]
-pub struct MasterKey {
-    id: KeyId,
-    secret: SecretBytes,
-}
+pub struct MasterKey(NamedKey);
 
 impl MasterKey {
     /// Makes a key from 40 random bytes of the operating system, used once: 8 for the id, 32 for the secret.
     #[must_use]
     pub fn generate(entropy: &[u8; 40]) -> Self {
-        let (id, secret) = split_entropy(entropy);
-        Self { id, secret: SecretBytes(secret) }
+        Self(NamedKey::generate(entropy))
     }
 
-    /// Reads the text form.
+    /// Reads the text form, `cvgmk_…`.
     ///
     /// # Errors
-    /// [`MasterKeyError`] says whether the text is no text of ours or another kind of secret.
-    pub fn parse(text: &str) -> Result<Self, MasterKeyError> {
-        let parsed = parse::parse(text).map_err(MasterKeyError::Malformed)?;
-        match parsed.kind() {
-            KeyKind::MasterKey => {
-                Ok(Self { id: parsed.id(), secret: SecretBytes(mac::tag_bytes(*parsed.secret())) })
-            }
-            kind => Err(MasterKeyError::OtherKind(kind)),
-        }
+    /// [`NamedKeyError`] says whether the text is no text of ours or another kind of secret.
+    pub fn parse(text: &str) -> Result<Self, NamedKeyError> {
+        NamedKey::parse(text, KeyKind::MasterKey).map(Self)
     }
 
     /// The text form, which holds the secret.
     #[must_use]
     pub fn to_text(&self) -> SecretText {
-        let mut text = SecretText::empty();
-        text.push(b"cvgmk_");
-        text.push(&self.id.to_characters());
-        text.push(b"_x");
-        text.seal(&self.secret.0)
+        self.0.to_text(b"cvgmk")
     }
 
     /// The public id, which a store names.
     #[must_use]
     pub fn id(&self) -> KeyId {
-        self.id
+        self.0.id
     }
 
     /// `HKDF-SHA256(salt "claviger/master/v1", secret, info = use)`, 32 bytes (RFC 5869).
     #[must_use]
     pub fn subkey(&self, usage: &str) -> Zeroizing<[u8; 32]> {
-        Zeroizing::new(mac::derive(b"claviger/master/v1", &self.secret.0, [usage.as_bytes(), &[], &[]]))
+        Zeroizing::new(mac::derive(b"claviger/master/v1", &self.0.secret.0, [usage.as_bytes(), &[], &[]]))
     }
 }
 
 impl fmt::Debug for MasterKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("MasterKey")
-            .field("id", &self.id)
-            .field("secret", &format_args!("[redacted]"))
-            .finish()
+        self.0.debug("MasterKey", formatter)
     }
 }
-
-/// Why a text is no master key. Holds none of the text.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum MasterKeyError {
-    /// The text has none of the known forms.
-    Malformed(ParseError),
-    /// The text is something else.
-    OtherKind(KeyKind),
-}
-
-impl fmt::Display for MasterKeyError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Malformed(error) => write!(formatter, "not a master key: {error}"),
-            Self::OtherKind(kind) => {
-                write!(formatter, "expected a master key (cvgmk_…), got a text of kind {kind}")
-            }
-        }
-    }
-}
-
-impl core::error::Error for MasterKeyError {}
 
 #[cfg(test)]
 mod tests {
@@ -114,14 +73,14 @@ mod tests {
     fn texts_and_subkeys() {
         let key = MasterKey::generate(&[7; 40]);
         let text = key.to_text();
-        assert_eq!(MasterKey::parse(text.expose()).unwrap().secret.0, [7; 32]);
+        assert_eq!(MasterKey::parse(text.expose()).unwrap().0.secret.0, [7; 32]);
         assert!(!format!("{key:?}").contains("[7, 7"), "{key:?}");
         let extracted = hmac_sha256(b"claviger/master/v1", &[7; 32]);
         assert_eq!(key.subkey("wrap")[..], hmac_sha256(&extracted, b"wrap\x01"));
         let other = crate::KeyringKey::generate(&[7; 40]).to_text();
         assert_eq!(
             MasterKey::parse(other.expose()).unwrap_err(),
-            MasterKeyError::OtherKind(KeyKind::KeyringKey)
+            NamedKeyError::OtherKind { expected: KeyKind::MasterKey, found: KeyKind::KeyringKey }
         );
     }
 }

@@ -51,7 +51,7 @@ mod state;
 mod status;
 
 use claviger_core::{
-    IssuingKey, KeyPrefix, KeyringKey, KeyringKeyError, OpaqueUse, Purpose, SecretText, SharedSecret,
+    IssuingKey, KeyPrefix, KeyringKey, NamedKeyError, OpaqueUse, Purpose, SecretText, SharedSecret,
     SharedSecretError, SignedKeyTerms, generate_opaque_key, parse,
 };
 use state::{State, with_state};
@@ -341,7 +341,7 @@ impl State {
     #[inline(never)]
     fn keyring_key(&self, len: u32) -> Result<KeyringKey, Status> {
         KeyringKey::parse(self.text(0, len)?).map_err(|error| match error {
-            KeyringKeyError::Malformed(error) => Status::malformed(error),
+            NamedKeyError::Malformed(error) => Status::malformed(error),
             _ => Status::WRONG_PURPOSE,
         })
     }

@@ -3,8 +3,8 @@
 use crate::{
     key_id::KeyId,
     mac::{self, MacKey},
-    parse::{self, KeyKind, ParseError},
-    shared_secret::{SecretBytes, split_entropy},
+    named_key::{NamedKey, NamedKeyError},
+    parse::KeyKind,
     text::SecretText,
     verifier_value::ImportDigest,
 };
@@ -18,50 +18,36 @@ use zeroize::Zeroize;
 ///
 /// let key = KeyringKey::generate(&[7; 40]);
 /// assert_eq!(KeyringKey::parse(key.to_text().expose())?.id(), key.id());
-/// # Ok::<(), claviger_core::KeyringKeyError>(())
+/// # Ok::<(), claviger_core::NamedKeyError>(())
 /// ```
 #[derive(Clone)]
-pub struct KeyringKey {
-    id: KeyId,
-    secret: SecretBytes,
-}
+pub struct KeyringKey(NamedKey);
 
 impl KeyringKey {
     /// Makes a key from 40 random bytes of the operating system, used once: 8 for the id, 32 for the secret.
     #[must_use]
     pub fn generate(entropy: &[u8; 40]) -> Self {
-        let (id, secret) = split_entropy(entropy);
-        Self { id, secret: SecretBytes(secret) }
+        Self(NamedKey::generate(entropy))
     }
 
-    /// Reads the text form.
+    /// Reads the text form, `cvgkk_…`.
     ///
     /// # Errors
-    /// [`KeyringKeyError`] says whether the text is no text of ours or another kind of secret.
-    pub fn parse(text: &str) -> Result<Self, KeyringKeyError> {
-        let parsed = parse::parse(text).map_err(KeyringKeyError::Malformed)?;
-        match parsed.kind() {
-            KeyKind::KeyringKey => {
-                Ok(Self { id: parsed.id(), secret: SecretBytes(mac::tag_bytes(*parsed.secret())) })
-            }
-            kind => Err(KeyringKeyError::OtherKind(kind)),
-        }
+    /// [`NamedKeyError`] says whether the text is no text of ours or another kind of secret.
+    pub fn parse(text: &str) -> Result<Self, NamedKeyError> {
+        NamedKey::parse(text, KeyKind::KeyringKey).map(Self)
     }
 
     /// The text form, which holds the secret.
     #[must_use]
     pub fn to_text(&self) -> SecretText {
-        let mut text = SecretText::empty();
-        text.push(b"cvgkk_");
-        text.push(&self.id.to_characters());
-        text.push(b"_x");
-        text.seal(&self.secret.0)
+        self.0.to_text(b"cvgkk")
     }
 
     /// The public id, which a keyring names.
     #[must_use]
     pub fn id(&self) -> KeyId {
-        self.id
+        self.0.id
     }
 
     /// The id under which a keyring holds an imported key: `HMAC(K_import, digest)[..8]`, little-endian.
@@ -73,7 +59,7 @@ impl KeyringKey {
     /// `HKDF-SHA256(salt "claviger/keyring/v1", secret, info = use ‖ 0 ‖ keyring id (u64, little-endian))`.
     pub(crate) fn subkey(&self, usage: &[u8], keyring_id: KeyId) -> MacKey {
         let id = keyring_id.as_u64().to_le_bytes();
-        let mut subkey = mac::derive(b"claviger/keyring/v1", &self.secret.0, [usage, &[0], &id]);
+        let mut subkey = mac::derive(b"claviger/keyring/v1", &self.0.secret.0, [usage, &[0], &id]);
         let mac = MacKey::new(&subkey);
         subkey.zeroize();
         mac
@@ -130,36 +116,9 @@ impl Masking {
 
 impl fmt::Debug for KeyringKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("KeyringKey")
-            .field("id", &self.id)
-            .field("secret", &format_args!("[redacted]"))
-            .finish()
+        self.0.debug("KeyringKey", formatter)
     }
 }
-
-/// Why a text is no keyring key. Holds none of the text.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum KeyringKeyError {
-    /// The text has none of the known forms.
-    Malformed(ParseError),
-    /// The text is something else.
-    OtherKind(KeyKind),
-}
-
-impl fmt::Display for KeyringKeyError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Malformed(error) => write!(formatter, "not a keyring key: {error}"),
-            Self::OtherKind(kind) => {
-                write!(formatter, "expected a keyring key (cvgkk_…), got a text of kind {kind}")
-            }
-        }
-    }
-}
-
-impl core::error::Error for KeyringKeyError {}
 
 #[cfg(test)]
 mod tests {
@@ -193,12 +152,12 @@ mod tests {
     fn texts() {
         let key = KeyringKey::generate(&[7; 40]);
         let text = key.to_text();
-        assert_eq!(KeyringKey::parse(text.expose()).unwrap().secret.0, [7; 32]);
+        assert_eq!(KeyringKey::parse(text.expose()).unwrap().0.secret.0, [7; 32]);
         assert!(!format!("{key:?}").contains("[7, 7"), "{key:?}");
         let other = crate::SharedSecret::generate(crate::Purpose::Issuing, 1, &[7; 40]).to_text();
         assert_eq!(
             KeyringKey::parse(other.expose()).unwrap_err(),
-            KeyringKeyError::OtherKind(KeyKind::IssuingSecret)
+            NamedKeyError::OtherKind { expected: KeyKind::KeyringKey, found: KeyKind::IssuingSecret }
         );
     }
 }
