@@ -350,3 +350,28 @@ pub(crate) async fn insert_audit_key(
         .await?;
     Ok(id)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sqlx::Row;
+
+    #[tokio::test]
+    async fn every_connection_to_a_file_is_as_durable_and_strict_as_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let (pool, _) = connect(folder.path().join("store.db").to_str().unwrap()).await.unwrap();
+        let mut connections = Vec::new();
+        for _ in 0..3 {
+            let mut connection = pool.acquire().await.unwrap();
+            let mode: String = connection.fetch_one("PRAGMA journal_mode").await.unwrap().get(0);
+            assert_eq!(mode, "wal");
+            for (setting, expected) in
+                [("PRAGMA foreign_keys", 1), ("PRAGMA synchronous", 2), ("PRAGMA busy_timeout", 30_000)]
+            {
+                let value: i64 = connection.fetch_one(setting).await.unwrap().get(0);
+                assert_eq!(value, expected, "{setting}");
+            }
+            connections.push(connection);
+        }
+    }
+}

@@ -5,38 +5,8 @@ use claviger_sdk::{
     Actor, Error, Generated, Lifetime, ManualClock, MasterKey, NewKey, NewServiceAccount, NewTenant, NewUser,
     Person, Role, Session, Store, Tenant, generate_master_key,
 };
-use sqlx::{AssertSqlSafe, Connection, Executor};
 
-/// Where a store is made. What it needs stays as long as this does.
-pub(crate) struct Place {
-    pub(crate) location: String,
-    _folder: Option<tempfile::TempDir>,
-}
-
-impl Place {
-    /// A SQLite file in a folder of its own.
-    pub(crate) async fn sqlite() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let location = folder.path().join("store.db").to_str().unwrap().to_owned();
-        Self { location, _folder: Some(folder) }
-    }
-
-    /// A schema of its own in the PostgreSQL server that `CLAVIGER_TEST_POSTGRES` names.
-    pub(crate) async fn postgresql() -> Self {
-        let url = std::env::var("CLAVIGER_TEST_POSTGRES").expect(
-            "CLAVIGER_TEST_POSTGRES must name a PostgreSQL server: `cargo xtask test` starts one, and `cargo xtask \
-             postgres` keeps one running",
-        );
-        sqlx::any::install_default_drivers();
-        let mut connection = sqlx::AnyConnection::connect(&url).await.unwrap();
-        let mut name = [0; 8];
-        getrandom::fill(&mut name).unwrap();
-        let schema = format!("t{:016x}", u64::from_be_bytes(name));
-        connection.execute(AssertSqlSafe(format!("CREATE SCHEMA {schema}"))).await.unwrap();
-        connection.close().await.unwrap();
-        Self { location: format!("{url}?options=-c%20search_path%3D{schema}"), _folder: None }
-    }
-}
+pub(crate) use crate::place::Place;
 
 /// A store with a tenant, its first administrator, and a clock that stands still.
 pub(crate) struct Company {

@@ -9,5 +9,7 @@
 )]
 
 mod company;
+mod place;
 
+mod store;
 mod tenants;
