@@ -31,9 +31,7 @@ impl MasterKeys<'_> {
         work.require_operator()?;
         rewrap(&mut work, new).await?;
         work.audit("master_key.rotated", new.id(), json!({}));
-        work.commit().await?;
-        self.0.store.set_master_key(new);
-        Ok(())
+        work.commit_and(|store| store.set_master_key(new)).await
     }
 
     /// Makes a recovery key: another key that opens the store, to be kept where the master key is not. One made before
@@ -102,9 +100,7 @@ impl MasterKeys<'_> {
         let update = sqlx::query("UPDATE store SET data_key = $1, audit_key = $2");
         work.run(update.bind(data_key.id.bytes()).bind(audit_key.bytes())).await?;
         work.audit("store.reseal_begun", data_key.id, json!({ "master_key": new.id() }));
-        work.commit().await?;
-        self.0.store.set_master_key(new);
-        Ok(())
+        work.commit_and(|store| store.set_master_key(new)).await
     }
 
     async fn left(&self) -> Result<u64> {

@@ -192,7 +192,9 @@ impl Store {
     async fn reload(&self, connection: &mut AnyConnection) -> Result<()> {
         let loaded = Keys::load(connection, self.inner.id, &self.master_key()).await?;
         let mut keys = self.inner.keys.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        *keys = loaded;
+        // The master key stays: it may have been changed while these were read.
+        keys.data_keys.extend(loaded.data_keys);
+        keys.audit_keys.extend(loaded.audit_keys);
         Ok(())
     }
 

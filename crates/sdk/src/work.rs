@@ -219,7 +219,12 @@ impl Work {
     }
 
     /// Writes everything, or nothing if it fails.
-    pub(crate) async fn commit(mut self) -> Result<()> {
+    pub(crate) async fn commit(self) -> Result<()> {
+        self.commit_and(|_| ()).await
+    }
+
+    /// Writes everything, and does something with the store before the next writer has his turn; or nothing if it fails.
+    pub(crate) async fn commit_and(mut self, then: impl FnOnce(&Store)) -> Result<()> {
         let Some(mut writing) = self.writing.take() else { return Ok(self.transaction.commit().await?) };
         if !writing.events.is_empty() {
             let events = std::mem::take(&mut writing.events);
@@ -227,7 +232,9 @@ impl Work {
             let update = sqlx::query("UPDATE store SET audit_sequence = $1, audit_mac = $2");
             self.run(update.bind(end.0).bind(end.1)).await?;
         }
-        Ok(self.transaction.commit().await?)
+        self.transaction.commit().await?;
+        then(&self.store);
+        Ok(())
     }
 
     /// The records that were made under this idempotency key, if the request is a repeated one.
