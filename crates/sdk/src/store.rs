@@ -9,7 +9,7 @@ use crate::{
     seal::DataKey,
 };
 use claviger_core::{KeyId, MasterKey};
-use sqlx::{Any, AnyConnection, AnyPool, Executor, Transaction, any::AnyPoolOptions};
+use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor, Transaction, any::AnyPoolOptions};
 use std::{
     collections::HashMap,
     fmt,
@@ -17,6 +17,9 @@ use std::{
     time::Duration,
 };
 use tokio::sync::{Mutex, OwnedMutexGuard};
+
+/// How long a connection may take.
+const TIME_TO_CONNECT: Duration = Duration::from_secs(30);
 
 /// Makes a new master key from random bytes of the operating system.
 ///
@@ -246,11 +249,15 @@ impl Keys {
 async fn connect(location: &str) -> Result<(AnyPool, Dialect)> {
     sqlx::any::install_default_drivers();
     let postgres = ["postgres://", "postgresql://"].iter().any(|scheme| location.starts_with(scheme));
-    let options = AnyPoolOptions::new().acquire_timeout(Duration::from_secs(30));
+    let options = AnyPoolOptions::new().acquire_timeout(TIME_TO_CONNECT);
     if postgres {
+        // A pool tries again until its time is up, and does not say what was wrong.
+        let attempt = tokio::time::timeout(TIME_TO_CONNECT, AnyConnection::connect(location)).await;
+        let connection = attempt.map_err(|_| sqlx::Error::PoolTimedOut)?;
+        connection?.close().await?;
         return Ok((options.max_connections(10).connect(location).await?, Dialect::Postgres));
     }
-    if location.contains("://") {
+    if location.is_empty() || location.contains("://") {
         let problem = "expected the path of a SQLite file, or a URL that starts with postgres://";
         return Err(Error::invalid("location", problem));
     }
