@@ -30,7 +30,7 @@ impl MasterKeys<'_> {
         let mut work = self.0.write().await?;
         work.require_operator()?;
         rewrap(&mut work, new).await?;
-        work.audit("master_key.rotated", new.id(), json!({}));
+        work.audit_in(None, "master_key.rotated", new.id(), json!({}));
         work.commit_and(|store| store.set_master_key(new)).await
     }
 
@@ -48,7 +48,7 @@ impl MasterKeys<'_> {
         for key in data_keys(&mut work).await? {
             store::insert_wrap(work.connection(), store, &key, &recovery_key, true).await?;
         }
-        work.audit("master_key.recovery_key_added", recovery_key.id(), json!({}));
+        work.audit_in(None, "master_key.recovery_key_added", recovery_key.id(), json!({}));
         work.commit().await?;
         Ok(recovery_key)
     }
@@ -59,7 +59,8 @@ impl MasterKeys<'_> {
     ///
     /// What he has read before he knows: values of keys for signing and shared secrets should be made anew too.
     ///
-    /// If it is interrupted, call it again with the same key: it goes on where it was.
+    /// If it is interrupted, call it again with the same key: it goes on where it was. Other programs that have the store
+    /// open can write nothing, and read no sealed value, until they are started again with the new key.
     ///
     /// # Errors
     /// [`Error::Refused`](crate::Error::Refused) for anybody but the operator.
@@ -79,7 +80,7 @@ impl MasterKeys<'_> {
         work.require_operator()?;
         let active: KeyId = work.one(sqlx::query("SELECT data_key FROM store")).await?.id("data_key")?;
         work.run(sqlx::query("DELETE FROM data_keys WHERE id <> $1").bind(active.bytes())).await?;
-        work.audit("store.resealed", active, json!({ "values": done }));
+        work.audit_in(None, "store.resealed", active, json!({ "values": done }));
         work.commit().await
     }
 
@@ -99,14 +100,17 @@ impl MasterKeys<'_> {
         let audit_key = store::insert_audit_key(work.connection(), store, &data_key, now).await?;
         let update = sqlx::query("UPDATE store SET data_key = $1, audit_key = $2");
         work.run(update.bind(data_key.id.bytes()).bind(audit_key.bytes())).await?;
-        work.audit("store.reseal_begun", data_key.id, json!({ "master_key": new.id() }));
+        work.audit_in(None, "store.reseal_begun", data_key.id, json!({ "master_key": new.id() }));
         work.commit_and(|store| store.set_master_key(new)).await
     }
 
     async fn left(&self) -> Result<u64> {
         let mut work = self.0.read().await?;
-        let query = "SELECT COUNT(*) AS count FROM key_values v JOIN store s ON s.data_key <> v.data_key";
-        Ok(work.one(sqlx::query(query)).await?.int("count")?.unsigned_abs())
+        let mut left = 0;
+        for table in &SEALED {
+            left += work.one(sqlx::query(table.count)).await?.int("count")?.unsigned_abs();
+        }
+        Ok(left)
     }
 
     /// Seals some values anew; 0 when none is left.
@@ -127,6 +131,7 @@ impl MasterKeys<'_> {
 /// A table with sealed values, and what each is sealed for.
 struct SealedTable {
     kind: &'static str,
+    count: &'static str,
     select: &'static str,
     update: &'static str,
 }
@@ -134,17 +139,20 @@ struct SealedTable {
 const SEALED: [SealedTable; 3] = [
     SealedTable {
         kind: crate::keys::VALUE,
+        count: "SELECT COUNT(*) AS count FROM key_values t JOIN store s ON s.data_key <> t.data_key",
         select: "SELECT api_key AS id, generation, data_key, sealed FROM key_values WHERE data_key <> $1 LIMIT $2",
         update: "UPDATE key_values SET data_key = $1, sealed = $2 WHERE api_key = $3 AND generation = $4",
     },
     SealedTable {
         kind: crate::shared_secrets::VALUE,
+        count: "SELECT COUNT(*) AS count FROM secret_versions t JOIN store s ON s.data_key <> t.data_key",
         select: "SELECT id, version AS generation, data_key, sealed FROM secret_versions WHERE data_key <> $1 LIMIT $2",
         update: "UPDATE secret_versions SET data_key = $1, sealed = $2 WHERE id = $3 AND version = $4",
     },
     // Old audit keys stay, so that old events can be checked.
     SealedTable {
         kind: crate::audit::KEY,
+        count: "SELECT COUNT(*) AS count FROM audit_keys t JOIN store s ON s.data_key <> t.data_key",
         select: "SELECT id, CAST(0 AS BIGINT) AS generation, data_key, sealed FROM audit_keys WHERE data_key <> $1 \
                  LIMIT $2",
         update: "UPDATE audit_keys SET data_key = $1, sealed = $2 WHERE id = $3 AND $4 = 0",

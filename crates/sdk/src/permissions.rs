@@ -64,7 +64,7 @@ impl<'s> Permissions<'s> {
         let upsert = "INSERT INTO permissions (name, description, built_in) VALUES ($1, $2, 0) \
                       ON CONFLICT (name) DO UPDATE SET description = excluded.description";
         work.run(sqlx::query(upsert).bind(name).bind(description)).await?;
-        work.audit("permission.defined", name, json!({ "description": description }));
+        work.audit_in(None, "permission.defined", name, json!({ "description": description }));
         work.commit().await?;
         Ok(Permission { name: name.to_owned(), description: description.to_owned(), built_in: false })
     }

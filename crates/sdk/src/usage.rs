@@ -51,7 +51,7 @@ impl Usage<'_> {
         );
         let insert = insert.bind(id.bytes()).bind(name).bind(work.now);
         work.run_unique(insert, "verifier", "name", name).await?;
-        work.audit("verifier.registered", id, json!({ "name": name }));
+        work.audit_in(None, "verifier.registered", id, json!({ "name": name }));
         let row = work.one(sqlx::query("SELECT * FROM verifiers WHERE id = $1").bind(id.bytes())).await?;
         work.commit().await?;
         read(&row)
@@ -68,7 +68,7 @@ impl Usage<'_> {
         if removed == 0 {
             return Err(Error::not_found("verifier", id));
         }
-        work.audit("verifier.removed", id, json!({}));
+        work.audit_in(None, "verifier.removed", id, json!({}));
         work.commit().await
     }
 
