@@ -499,7 +499,7 @@ async fn a_server_that_cannot_be_reached_is_an_error_without_the_password() {
         format!("postgres://root:s3cr3t@{nobody}/db"),
         "postgres://root:s3cr3t@no-such-host.invalid/db".to_owned(),
         "postgres://root:s3cr3t@localhost:notaport/db".to_owned(),
-        "postgres://root:s3cr3t@localhost/db?sslmode=s3cr3t".to_owned(),
+        "postgres://root:s3cr3t@localhost/db?sslmode=perhaps".to_owned(),
         "postgres://root:s3cr3t@[/db".to_owned(),
     ] {
         let open = Store::open(&location, &master_key);
