@@ -232,7 +232,7 @@ fn killed(place: &Place, master_key: &MasterKey, number: usize) -> Vec<String> {
     let mut output = BufReader::new(program.stdout.take().unwrap());
     let mut read = Vec::new();
     // Every tenth is killed while it opens the store, the others after some operations.
-    if number % 10 > 0 {
+    if !number.is_multiple_of(10) {
         for _ in 0..below(40) {
             output.read_until(b'\n', &mut read).unwrap();
         }
