@@ -142,14 +142,16 @@ impl<'s> Audit<'s> {
         const BATCH: i64 = 1000;
         let mut work = self.0.read().await?;
         work.require_operator()?;
-        let (mut sequence, mut mac) = (0, Vec::new());
+        let (mut sequence, mut mac) = (0_i64, Vec::new());
+        // Not from 0: an event in front of the first one is none of ours either.
+        let mut after = i64::MIN;
         let wrong = |sequence: i64| {
             Error::Damaged(format!("the audit log is not what was written, from event {sequence} on"))
         };
         loop {
             let batch =
                 sqlx::query("SELECT * FROM audit_events WHERE sequence > $1 ORDER BY sequence LIMIT $2");
-            let rows = work.all(batch.bind(sequence).bind(BATCH)).await?;
+            let rows = work.all(batch.bind(after).bind(BATCH)).await?;
             for row in &rows {
                 let (event, key) = (read_event(row)?, row.id("audit_key")?);
                 sequence += 1;
@@ -166,6 +168,7 @@ impl<'s> Audit<'s> {
             if rows.is_empty() {
                 break;
             }
+            after = sequence;
         }
         let row = work.one(sqlx::query("SELECT audit_sequence, audit_mac FROM store")).await?;
         let whole = row.int("audit_sequence")? == sequence && row.blob("audit_mac")? == mac;
