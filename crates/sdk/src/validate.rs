@@ -79,8 +79,11 @@ pub(crate) fn external_id(text: Option<&str>) -> Result<()> {
 }
 
 /// The text without regard to case, for sorting and searching.
+///
+/// Character by character, so that what starts a text also starts it folded: `str::to_lowercase` makes another sigma at
+/// the end of a word than within it. Through upper case, so that all forms of a letter become one.
 pub(crate) fn folded(text: &str) -> String {
-    text.to_lowercase()
+    text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
 }
 
 /// Whether `text` has `part` somewhere, without regard to case.
@@ -120,5 +123,12 @@ mod tests {
         assert!(role_name(&"é".repeat(33)).is_err(), "66 bytes");
         assert!(description("two\nlines").is_ok());
         assert!(description("\u{0}").is_err());
+    }
+
+    #[test]
+    fn forms_of_a_letter_are_folded_to_one_wherever_they_stand() {
+        assert_eq!(folded("ΟΔΟΣ"), folded("οδος"));
+        assert_eq!(folded("Straße"), folded("STRASSE"));
+        assert!(folded("ΟΔΟΣΑ").starts_with(&folded("οδος")));
     }
 }
