@@ -240,8 +240,9 @@ impl Work {
     /// The records that were made under this idempotency key, if the request is a repeated one.
     pub(crate) async fn replayed(&mut self, request: &impl serde::Serialize) -> Result<Option<String>> {
         let Some(key) = self.idempotency_key.clone() else { return Ok(None) };
-        if key.is_empty() || key.len() > 255 {
-            return Err(Error::invalid("idempotency key", "expected 1 to 255 characters"));
+        if !(1..=255).contains(&key.chars().count()) || key.chars().any(char::is_control) {
+            let problem = "expected 1 to 255 characters, none of them a control character";
+            return Err(Error::invalid("idempotency key", problem));
         }
         let old = sqlx::query("DELETE FROM idempotency_keys WHERE used_at <= $1");
         self.run(old.bind(self.now.saturating_sub(IDEMPOTENCY_WINDOW))).await?;
