@@ -88,8 +88,7 @@ impl KeyGroups<'_> {
     /// Creates a group, switched on.
     ///
     /// # Errors
-    /// [`Error::PermissionNeeded`]; [`Error::Invalid`]; [`Error::Exists`] if the name is taken; [`Error::Refused`] where
-    /// API keys are switched off.
+    /// [`Error::PermissionNeeded`]; [`Error::Invalid`]; [`Error::Exists`] if the name is taken.
     pub async fn create(&self, new: NewKeyGroup) -> Result<Created<KeyGroup>> {
         let mut work = self.0.write().await?;
         work.require("api_keys:modify_all")?;
