@@ -8,6 +8,7 @@ use crate::{
     rows::RowExt,
     seal::{DataKey, Place},
     sql::Statement,
+    validate,
     work::Work,
 };
 use chrono::{DateTime, Utc};
@@ -87,9 +88,11 @@ impl ListAudit<'_> {
             query.push(" AND tenant = ").bind(tenant.bytes());
         }
         if let Some(record) = self.record {
+            validate::sought("record", &record)?;
             query.push(" AND record = ").bind(record);
         }
         if let Some(action) = self.action {
+            validate::sought("action", &action)?;
             query.push(" AND action = ").bind(action);
         }
         query.push(" ORDER BY sequence DESC LIMIT ").bind(i64::from(self.limit));

@@ -156,6 +156,7 @@ impl<'s> Users<'s> {
     pub async fn with_external_id(&self, external_id: &str) -> Result<Person> {
         let mut work = self.0.read().await?;
         work.require("people:view")?;
+        validate::sought("external_id", external_id)?;
         let tenant = work.tenant()?.id;
         let query = sqlx::query("SELECT * FROM people WHERE tenant = $1 AND external_id = $2");
         let row = work.optional(query.bind(tenant.bytes()).bind(external_id)).await?;
@@ -389,6 +390,7 @@ impl<'s> People<'s> {
     pub async fn take_permission(&self, person: PersonId, permission: &str) -> Result<()> {
         let mut work = self.0.write().await?;
         work.require_grantor()?;
+        validate::sought("permission", permission)?;
         load(&mut work, person).await?;
         let delete = sqlx::query("DELETE FROM person_permissions WHERE person = $1 AND permission = $2");
         if work.run(delete.bind(person.bytes()).bind(permission)).await? > 0 {
@@ -460,7 +462,7 @@ impl<'s> ListPeople<'s> {
         if let Some(active) = self.active {
             query.push(" AND active = ").bind(i64::from(active));
         }
-        push_starting_with(&mut query, "name_folded", &self.starting_with);
+        push_starting_with(&mut query, "name_folded", &self.starting_with)?;
         if let Some(cursor) = &self.after {
             let (value, id) = cursor.place("name")?;
             query.push(" AND (name_folded, id) > (").bind(value.to_owned());
@@ -476,9 +478,10 @@ impl<'s> ListPeople<'s> {
 }
 
 /// Restricts a folded column to what starts with `text`.
-pub(crate) fn push_starting_with(query: &mut Statement, column: &str, text: &str) {
+pub(crate) fn push_starting_with(query: &mut Statement, column: &str, text: &str) -> Result<()> {
+    validate::sought("starting_with", text)?;
     if text.is_empty() {
-        return;
+        return Ok(());
     }
     let folded = validate::folded(text);
     query.push(" AND ").push(column).push(" >= ").bind(folded.clone());
@@ -486,6 +489,7 @@ pub(crate) fn push_starting_with(query: &mut Statement, column: &str, text: &str
     if let Some(end) = successor(&folded) {
         query.push(" AND ").push(column).push(" < ").bind(end);
     }
+    Ok(())
 }
 
 /// The least text that is greater than every text that starts with `text`: the last character that has a next one is

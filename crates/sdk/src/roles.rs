@@ -158,6 +158,7 @@ impl<'s> Roles<'s> {
     pub async fn named(&self, name: &str) -> Result<Role> {
         let mut work = self.0.read().await?;
         work.require("roles:view")?;
+        validate::sought("name", name)?;
         let tenant = work.tenant()?.id;
         let query = sqlx::query("SELECT id FROM roles WHERE tenant = $1 AND name = $2 AND deleted = 0");
         let row = work.optional(query.bind(tenant.bytes()).bind(name)).await?;

@@ -41,6 +41,15 @@ pub(crate) fn within(field: &'static str, text: &str, least: usize, most: usize)
     Ok(())
 }
 
+/// A text that is only looked for: anything but NUL, which PostgreSQL has in no text.
+pub(crate) fn sought(field: &'static str, text: &str) -> Result<()> {
+    if text.contains('\0') {
+        Err(Error::invalid(field, "has a NUL character, which no text has"))
+    } else {
+        Ok(())
+    }
+}
+
 /// The name of a service account: `[A-Za-z0-9_]{1,64}`.
 pub(crate) fn service_account_name(text: &str) -> Result<()> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';

@@ -9,6 +9,7 @@ use crate::{
     ids::RecordId,
     rows::{RowExt, time},
     seal::{DataKey, Place},
+    validate,
 };
 use claviger_core::{KeyId, KeyPrefix};
 use sha2::{Digest, Sha256};
@@ -88,7 +89,8 @@ impl Work {
     /// Finds out who the actor is, what he may do, and in which tenant.
     async fn introduce(&mut self, chosen: Option<TenantId>) -> Result<()> {
         let own = match self.caller.actor.who.clone() {
-            Who::Operator(_) => {
+            Who::Operator(name) => {
+                validate::sought("operator", &name)?;
                 self.caller.access = Access::everything();
                 chosen
             }

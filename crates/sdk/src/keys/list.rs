@@ -216,7 +216,7 @@ impl ListKeys<'_> {
         if let Some(time) = self.expiring_before {
             query.push(" AND k.expires_at < ").bind(time);
         }
-        push_starting_with(&mut query, "k.name_folded", &self.starting_with);
+        push_starting_with(&mut query, "k.name_folded", &self.starting_with)?;
         let column = sort.column();
         let (comparison, direction) = if self.descending { ("<", " DESC") } else { (">", "") };
         if let Some(cursor) = &self.after {
