@@ -11,5 +11,19 @@
 mod company;
 mod place;
 
+mod actors;
+mod api_clients;
+mod audit;
+mod edits;
+mod key_groups;
+mod keyrings;
+mod keys;
+mod people;
+mod permissions_and_roles;
+mod personal_keys;
+mod repeating;
+mod reviews;
+mod shared_secrets;
 mod store;
 mod tenants;
+mod usage;
