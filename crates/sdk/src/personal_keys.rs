@@ -55,7 +55,7 @@ impl PersonalKeys<'_> {
             return Err(Error::ConfirmationNeeded { expected: "ADMIN".into() });
         }
         let name = people::load_active(&mut work, user, PersonKind::User).await?.name;
-        let lifetime = check_lifetime(lifetime, work.now, work.now)?;
+        let lifetime = check_lifetime(lifetime, work.now)?;
         let prefix = tenant.prefixes.first().copied().ok_or_else(|| crate::rows::damaged("prefixes"))?;
         let prepared = Prepared {
             owner: KeyOwner::Personal(user),

@@ -39,25 +39,25 @@ impl Lifetime {
         Self(Term::Seconds(duration.num_seconds()))
     }
 
-    /// Until then. [Refreshing](crate::Keys::refresh) gives it as much again as there was from now on.
+    /// Until then. [Refreshing](crate::Keys::refresh) gives it as much again as there was from its start on.
     #[must_use]
     pub const fn until(time: DateTime<Utc>) -> Self {
         Self(Term::Until(time.timestamp()))
     }
 
-    /// The lifetime in seconds, if it has an end.
-    fn seconds(self, now: i64) -> Option<i64> {
+    /// The lifetime in seconds of a key that is good from `from` on, if it has an end.
+    fn seconds(self, from: i64) -> Option<i64> {
         match self.0 {
             Term::Seconds(seconds) => Some(seconds),
-            Term::Until(time) => Some(time.saturating_sub(now)),
+            Term::Until(time) => Some(time.saturating_sub(from)),
             Term::Unlimited => None,
         }
     }
 }
 
 /// The lifetime in seconds of a key that starts at `from`, none without end.
-pub(crate) fn check_lifetime(lifetime: Lifetime, now: i64, from: i64) -> Result<Option<i64>> {
-    let Some(seconds) = lifetime.seconds(now) else { return Ok(None) };
+pub(crate) fn check_lifetime(lifetime: Lifetime, from: i64) -> Result<Option<i64>> {
+    let Some(seconds) = lifetime.seconds(from) else { return Ok(None) };
     // Keyrings hold times in 32 bits.
     let ends_in_time = from.checked_add(seconds).is_some_and(|end| end <= i64::from(u32::MAX));
     if seconds < 1 {
@@ -350,7 +350,7 @@ impl Preparation {
             return Err(Error::invalid("not_before", "must be between 1970 and February 2106"));
         }
         let from = work.now.max(not_before);
-        let lifetime = check_lifetime(new.lifetime, work.now, from)?;
+        let lifetime = check_lifetime(new.lifetime, from)?;
         let (kind, signed_by) = match new.form {
             Form::Opaque => (KeyKind::Opaque, None),
             Form::OpaqueSigning => (KeyKind::OpaqueSigning, None),
