@@ -16,9 +16,13 @@ pub(crate) fn description(text: &str) -> Result<()> {
             format!("has {characters} characters, at most 1000 are allowed"),
         ));
     }
-    // Line ends are part of a description.
+    multiline("description", text)
+}
+
+/// A text without control characters but line ends and tabs. PostgreSQL stores no NUL.
+pub(crate) fn multiline(field: &'static str, text: &str) -> Result<()> {
     if text.chars().any(|character| character.is_control() && !matches!(character, '\n' | '\r' | '\t')) {
-        return Err(Error::invalid("description", "has a control character"));
+        return Err(Error::invalid(field, "has a control character"));
     }
     Ok(())
 }

@@ -265,7 +265,7 @@ pub(super) fn check_details(
     if metadata.is_some_and(|metadata| !(1..=256).contains(&metadata.len())) {
         return Err(Error::invalid("metadata", "must have 1 to 256 bytes, or be none"));
     }
-    Ok(())
+    validate::multiline("metadata", metadata.unwrap_or_default())
 }
 
 /// Days before expiry: sorted, the earliest notice first.
