@@ -255,8 +255,8 @@ impl Keys<'_> {
     /// Finds the key whose text was found somewhere: in a repository, in a log. It is not presented, only compared.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if the text is none of our keys (it says why, and holds none of it); [`Error::NotFound`] if
-    /// there is no such key here.
+    /// [`Error::PermissionNeeded`] without `api_keys:view` or `api_keys:modify_all`; [`Error::Invalid`] if the text is
+    /// none of our keys (it says why, and holds none of it); [`Error::NotFound`] if there is no such key here.
     pub async fn find_by_text(&self, text: &str) -> Result<Found> {
         let mut work = self.0.read().await?;
         require_view_all(&work)?;
@@ -275,7 +275,7 @@ impl Keys<'_> {
             Some(_) => false,
         };
         Ok(match key.owner {
-            KeyOwner::Personal(user) if work.caller.user != Some(user) => {
+            KeyOwner::Personal(user) if !work.require_user().is_ok_and(|actor| actor == user) => {
                 Found { key: None, personal_key_of: Some(user), secret_matches }
             }
             _ => Found { key: Some(key), personal_key_of: None, secret_matches },
