@@ -131,13 +131,14 @@ on_both_stores! {
         let secret = company.issuing_secret().await;
         let new = NewKey::for_tenant(company.readonly.id, "signed", MONTH).signed_by(secret);
         let signed = company.as_ada.keys().generate(new).await.unwrap();
-        assert_eq!(denial(&company, text(&signed)).await, "unknown_key");
+        // No issuing secret is asked, so none is for the prefix.
+        assert_eq!(denial(&company, text(&signed)).await, "wrong_prefix");
         let client = company.key("client").await;
         let value = VerifierValue::of_key(&parse(text(&client)).unwrap()).unwrap();
         let now = u64::try_from(company.now().timestamp()).unwrap();
         let issuer = company.issuing_key(secret).await;
         let token = issuer.generate_access_token(client.key.id, &value, SignedKeyTerms::expiring(now, 60)).unwrap();
-        assert_eq!(denial(&company, token.expose()).await, "unknown_key");
+        assert_eq!(denial(&company, token.expose()).await, "wrong_prefix");
         let secret = company.operator.shared_secrets().reveal(secret).await.unwrap();
         assert_eq!(denial(&company, secret.expose()).await, "malformed");
     }

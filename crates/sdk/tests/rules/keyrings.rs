@@ -279,7 +279,7 @@ on_both_stores! {
         assert_eq!(denial(&company, text(&old)).await, "unknown_key", "the overlap is over");
         assert_eq!(denial(&company, text(&new)).await, "verified");
         secrets.retire(secret, "issuing").await.unwrap();
-        assert_eq!(denial(&company, text(&new)).await, "unknown_key");
+        assert_eq!(denial(&company, text(&new)).await, "wrong_prefix", "there is no secret for it any more");
     }
 
     async fn secrets_of_integrations_make_no_keys(company: Company) {
@@ -303,20 +303,22 @@ on_both_stores! {
         let their_key = other.keys().generate(NewKey::for_tenant(role, "x", MONTH)).await.unwrap();
         let context = RequestContext::at(seconds(&company));
         for (audience, ours, others) in [
-            (vec![company.tenant.id], "verified", "unknown_key"),
-            (vec![theirs], "unknown_key", "verified"),
-            (vec![company.tenant.id, theirs], "verified", "verified"),
-            (vec![], "unknown_key", "unknown_key"),
+            (vec![company.tenant.id], true, false),
+            (vec![theirs], false, true),
+            (vec![company.tenant.id, theirs], true, true),
+            (vec![], false, false),
         ] {
             let verifier = verifier_for(&company, &audience).await;
-            let outcome = |generated: &Generated| {
-                let verdict = verifier.verify_key(text(generated), &context);
-                verdict.denial().map_or("verified", claviger_core::DenialCode::as_str)
-            };
-            for our_key in [&generated, &signed, &personal] {
-                assert_eq!(outcome(our_key), ours, "{audience:?}");
+            for (made, known) in [(&generated, ours), (&signed, ours), (&personal, ours), (&their_key, others)] {
+                let denial = verifier.verify_key(text(made), &context).denial();
+                let expected = match (known, made.key.kind) {
+                    (true, _) => None,
+                    // Of its issuing secret, too, nothing is known.
+                    (false, KeyKind::Signed) => Some(claviger_core::DenialCode::WrongPrefix),
+                    (false, _) => Some(claviger_core::DenialCode::UnknownKey),
+                };
+                assert_eq!(denial, expected, "{audience:?}");
             }
-            assert_eq!(outcome(&their_key), others, "{audience:?}");
         }
     }
 
