@@ -40,7 +40,11 @@ impl Keyrings<'_> {
         epoch: u64,
     ) -> Result<Vec<u8>> {
         let mut contents = Contents::default();
-        let mut now = 0;
+        let mut now = {
+            let work = self.0.read().await?;
+            work.require_operator()?;
+            work.now
+        };
         for &tenant in audience {
             let mut work = self.0.in_tenant(tenant).read().await?;
             work.require_operator()?;
