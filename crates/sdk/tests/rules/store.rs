@@ -198,6 +198,7 @@ on_both_stores! {
     async fn sealing_anew_goes_on_where_it_was_interrupted(company: Company) {
         let key = company.key("nightly import").await;
         company.many_keys(2100).await;
+        let recovery = company.operator.master_keys().add_recovery_key().await.unwrap();
         let new = generate_master_key().unwrap();
         let mut begun = 0;
         // The last ones are dropped somewhere in a transaction.
@@ -223,6 +224,7 @@ on_both_stores! {
             assert_eq!(begun, 2, "one reseal goes on, none begins anew: {calls} {polls:?}");
             store.authenticate(expose(&key), None).await.unwrap();
             platform(&store).in_tenant(company.tenant.id).audit().verify(None).await.unwrap();
+            assert_wrong_master_key(company.opened_with(&recovery).await, &new, &recovery);
             assert_wrong_master_key(company.opened_with(&company.master_key).await, &new, &company.master_key);
         }
         let left = "SELECT COUNT(*) FROM key_values v JOIN store s ON s.data_key <> v.data_key";
