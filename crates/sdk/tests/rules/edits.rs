@@ -1,4 +1,5 @@
-//! Edits: a lost update is an error, bad input names its field and what is wrong, and after an error nothing was written.
+//! Edits: a lost update is an error, bad input names its field and what is wrong with it, and after an error nothing was
+//! written.
 
 use crate::company::{code, on_both_stores};
 use claviger_sdk::{
@@ -106,7 +107,8 @@ on_both_stores! {
 
     async fn of_two_edits_at_the_same_revision_exactly_one_wins(company: Company) {
         // A second program with the same store, so that the database alone decides.
-        let second = Store::open_with_clock(&company.place.location, &company.master_key, company.clock.clone());
+        let second =
+            Store::open_with_clock(&company.place.location, &company.master_key, company.clock.clone());
         let second = second.await.unwrap();
         let (one, two) = (&company.as_ada, &second.acting_as(Actor::user(company.ada.id)));
         let (here, there) = (&company.operator, &second.acting_as(Actor::operator("platform")));
@@ -156,17 +158,33 @@ on_both_stores! {
         let platform = company.store.acting_as(Actor::operator("platform"));
         let ada = &company.as_ada;
         for (bad, what) in [
-            ("", "0 characters"), (&*long, "101 characters"), (" x", "starts or ends with a space"),
-            ("x ", "starts or ends with a space"), ("a\nb", "control character"), ("a\0b", "control character"),
+            ("", "0 characters"),
+            (&*long, "101 characters"),
+            (" x", "starts or ends with a space"),
+            ("x ", "starts or ends with a space"),
+            ("a\nb", "control character"),
+            ("a\0b", "control character"),
         ] {
-            assert_invalid(platform.tenants().create(NewTenant::new(bad, "x".parse().unwrap())).await, "name", what);
+            assert_invalid(
+                platform.tenants().create(NewTenant::new(bad, "x".parse().unwrap())).await,
+                "name",
+                what,
+            );
             assert_invalid(platform.tenants().rename(company.tenant.id, 1, bad).await, "name", what);
             assert_invalid(ada.users().create(NewUser::new(bad, "b@x.example")).await, "name", what);
-            assert_invalid(ada.people().edit(company.ada.id, 1, PersonEdit::new().name(bad)).await, "name", what);
+            assert_invalid(
+                ada.people().edit(company.ada.id, 1, PersonEdit::new().name(bad)).await,
+                "name",
+                what,
+            );
             assert_invalid(ada.roles().define(NewRole::new(bad, ["flights:view"])).await, "name", what);
             assert_invalid(ada.roles().edit(role, 1, RoleEdit::new().name(bad)).await, "name", what);
             assert_invalid(ada.key_groups().create(NewKeyGroup::new(bad)).await, "name", what);
-            assert_invalid(ada.key_groups().edit(group, 1, KeyGroupEdit::new().name(bad)).await, "name", what);
+            assert_invalid(
+                ada.key_groups().edit(group, 1, KeyGroupEdit::new().name(bad)).await,
+                "name",
+                what,
+            );
             let new = NewKey::for_tenant(company.readonly.id, bad, Lifetime::days(1));
             assert_invalid(ada.keys().generate(new).await, "name", what);
             assert_invalid(ada.keys().edit(key, 1, KeyEdit::new().name(bad)).await, "name", what);
@@ -187,29 +205,50 @@ on_both_stores! {
         let key = company.key("import").await.key.id;
         let platform = company.store.acting_as(Actor::operator("platform"));
         let ada = &company.as_ada;
-        for (bad, what) in [(&*long, "1001 characters"), ("a\0b", "control character"), ("\u{1b}[31m", "control character")] {
+        for (bad, what) in
+            [(&*long, "1001 characters"), ("a\0b", "control character"), ("\u{1b}[31m", "control character")]
+        {
             assert_invalid(platform.permissions().define("gates:view", bad).await, "description", what);
             let new = NewRole::new("crew", ["crew:view"]).description(bad);
             assert_invalid(ada.roles().define(new).await, "description", what);
-            assert_invalid(ada.roles().edit(role, 1, RoleEdit::new().description(bad)).await, "description", what);
+            assert_invalid(
+                ada.roles().edit(role, 1, RoleEdit::new().description(bad)).await,
+                "description",
+                what,
+            );
             let new = NewKeyGroup::new("daily").description(bad);
             assert_invalid(ada.key_groups().create(new).await, "description", what);
             let edit = KeyGroupEdit::new().description(bad);
             assert_invalid(ada.key_groups().edit(group, 1, edit).await, "description", what);
             let new = NewKey::for_tenant(company.readonly.id, "board", Lifetime::days(1)).description(bad);
             assert_invalid(ada.keys().generate(new).await, "description", what);
-            assert_invalid(ada.keys().edit(key, 1, KeyEdit::new().description(bad)).await, "description", what);
+            assert_invalid(
+                ada.keys().edit(key, 1, KeyEdit::new().description(bad)).await,
+                "description",
+                what,
+            );
         }
         for good in [&*longest, "", "two\nlines\tand\r\nmore"] {
             let edited = ada.roles().get(role).await.unwrap();
-            let edited = ada.roles().edit(role, edited.revision, RoleEdit::new().description(good)).await.unwrap();
+            let edited =
+                ada.roles().edit(role, edited.revision, RoleEdit::new().description(good)).await.unwrap();
             assert_eq!(edited.description, good);
         }
     }
 
     async fn a_bad_e_mail_address_is_refused_wherever_there_is_one(company: Company) {
         let long = format!("{}@x.example", "a".repeat(245));
-        for bad in ["", "ada", "@x.example", "ada@", "a@b@c", "a b@x.example", "a@x.example\n", "a\0@x.example", &long] {
+        for bad in [
+            "",
+            "ada",
+            "@x.example",
+            "ada@",
+            "a@b@c",
+            "a b@x.example",
+            "a@x.example\n",
+            "a\0@x.example",
+            &long,
+        ] {
             let what = "expected an address like ada@example.com";
             assert_invalid(company.as_ada.users().create(NewUser::new("Ben", bad)).await, "email", what);
             let account = NewServiceAccount::new("sync", "Contrails Ltd", bad);
@@ -222,9 +261,13 @@ on_both_stores! {
     async fn a_bad_external_id_is_refused_wherever_there_is_one(company: Company) {
         let (long, bytes) = ("x".repeat(129), "é".repeat(65));
         let key = company.key("import").await.key.id;
-        for (bad, what) in
-            [("", "0 characters"), (&*long, "129 characters"), (&bytes, "128 bytes"), ("a\0b", "control character"), (" 17", "space")]
-        {
+        for (bad, what) in [
+            ("", "0 characters"),
+            (&*long, "129 characters"),
+            (&bytes, "128 bytes"),
+            ("a\0b", "control character"),
+            (" 17", "space"),
+        ] {
             let new = NewUser::new("Ben", "b@x.example").external_id(bad);
             assert_invalid(company.as_ada.users().create(new).await, "external_id", what);
             let edit = PersonEdit::new().external_id(Some(bad));
@@ -285,7 +328,11 @@ on_both_stores! {
         assert_invalid(ada.audit().list().of_action(text).await, "action", what);
         assert_invalid(ada.audit().list().of_record(text).await, "record", what);
         assert_invalid(ada.people().take_permission(company.ada.id, text).await, "permission", what);
-        assert_invalid("name.0000000000g.00".parse::<claviger_sdk::Cursor>(), "cursor", "none that a list gave");
+        assert_invalid(
+            "name.0000000000g.00".parse::<claviger_sdk::Cursor>(),
+            "cursor",
+            "none that a list gave",
+        );
         let operator = company.store.acting_as(Actor::operator(text));
         assert_invalid(operator.permissions().define("gates:view", "see gates").await, "operator", what);
         assert_eq!(ada.permissions().list().containing(text).await.unwrap(), []);
@@ -297,13 +344,23 @@ on_both_stores! {
             assert_invalid(text.parse::<claviger_sdk::Cursor>(), "cursor", "none that a list gave");
         }
         let cursor = "expires_at.0000000000g.31".parse().unwrap();
-        assert_invalid(company.as_ada.people().list().after(cursor).await, "cursor", "sorted by expires_at, not by name");
+        assert_invalid(
+            company.as_ada.people().list().after(cursor).await,
+            "cursor",
+            "sorted by expires_at, not by name",
+        );
     }
 
     async fn after_an_error_nothing_was_written(company: Company) {
         let roles = company.as_ada.roles();
         let role = roles.define(NewRole::new("pilot", ["flights:view"])).await.unwrap().into_record();
-        let key = company.as_ada.keys().generate(NewKey::for_tenant(role.id, "board", Lifetime::days(1))).await.unwrap().key;
+        let key = company
+            .as_ada
+            .keys()
+            .generate(NewKey::for_tenant(role.id, "board", Lifetime::days(1)))
+            .await
+            .unwrap()
+            .key;
         let platform = company.store.acting_as(Actor::operator("platform"));
         let before = platform.audit().head().await.unwrap();
         // The name is good and comes first; what follows is not.

@@ -30,7 +30,10 @@ on_both_stores! {
         assert_eq!((created.name.as_str(), created.description.as_str()), ("nightly", "what runs at night"));
         assert!(created.switched_on);
         assert!(!created.is_default);
-        assert_eq!((created.tenant, created.created_at, created.revision), (company.tenant.id, company.now(), 1));
+        assert_eq!(
+            (created.tenant, created.created_at, created.revision),
+            (company.tenant.id, company.now(), 1)
+        );
         assert_eq!(company.as_ada.key_groups().get(created.id).await.unwrap(), created);
     }
 
@@ -39,7 +42,10 @@ on_both_stores! {
             group(&company, name).await;
         }
         let groups = company.as_ada.key_groups().list().await.unwrap();
-        assert_eq!(groups.iter().map(|group| group.name.as_str()).collect::<Vec<_>>(), ["aircraft", "default", "nightly"]);
+        assert_eq!(
+            groups.iter().map(|group| group.name.as_str()).collect::<Vec<_>>(),
+            ["aircraft", "default", "nightly"]
+        );
     }
 
     async fn a_groups_name_is_unique_in_the_tenant(company: Company) {
@@ -59,8 +65,12 @@ on_both_stores! {
         let nightly = group(&company, "nightly").await;
         let edit = KeyGroupEdit::new().name("by night").description("dark");
         let edited = company.as_ada.key_groups().edit(nightly.id, nightly.revision, edit).await.unwrap();
-        assert_eq!((edited.name.as_str(), edited.description.as_str(), edited.revision), ("by night", "dark", 2));
-        let edited = company.as_ada.key_groups().edit(nightly.id, 2, KeyGroupEdit::new().name("night")).await.unwrap();
+        assert_eq!(
+            (edited.name.as_str(), edited.description.as_str(), edited.revision),
+            ("by night", "dark", 2)
+        );
+        let edited =
+            company.as_ada.key_groups().edit(nightly.id, 2, KeyGroupEdit::new().name("night")).await.unwrap();
         assert_eq!(edited.description, "dark", "what is not said stays");
         assert_eq!(company.as_ada.key_groups().get(nightly.id).await.unwrap(), edited);
     }
@@ -115,18 +125,23 @@ on_both_stores! {
         let key = company.key("import").await.key;
         assert_eq!(key.group, default.id);
         assert_eq!(key_in(&company, nightly.id, "other").await.key.group, nightly.id);
-        let edited = company.as_ada.keys().edit(key.id, key.revision, KeyEdit::new().group(nightly.id)).await.unwrap();
+        let edited =
+            company.as_ada.keys().edit(key.id, key.revision, KeyEdit::new().group(nightly.id)).await.unwrap();
         assert_eq!(edited.group, nightly.id);
     }
 
     async fn a_group_switches_all_its_keys_off_and_on(company: Company) {
         let nightly = group(&company, "nightly").await;
-        let [first, second] = [key_in(&company, nightly.id, "first").await, key_in(&company, nightly.id, "second").await];
+        let [first, second] =
+            [key_in(&company, nightly.id, "first").await, key_in(&company, nightly.id, "second").await];
         let other = company.key("other").await;
         let off = company.as_ada.key_groups().switch_off(nightly.id).await.unwrap();
         assert!(!off.switched_on);
         for generated in [&first, &second] {
-            assert_eq!(company.as_ada.keys().get(generated.key.id).await.unwrap().status, KeyStatus::GroupOff);
+            assert_eq!(
+                company.as_ada.keys().get(generated.key.id).await.unwrap().status,
+                KeyStatus::GroupOff
+            );
             let text = generated.text.as_ref().unwrap();
             let denied = company.store.authenticate(text.expose(), None).await.unwrap_err();
             assert_eq!(denied.to_string(), "denied: disabled");

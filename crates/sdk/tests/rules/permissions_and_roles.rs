@@ -61,8 +61,18 @@ on_both_stores! {
             operator.permissions().define(good, "").await.unwrap();
         }
         let long = "x".repeat(129);
-        for bad in ["", "gates:", ":gates", "gates::view", "gates:*", "*", "gates view", "gätes", "a:b:c:d:e:f:g:h:i", &long]
-        {
+        for bad in [
+            "",
+            "gates:",
+            ":gates",
+            "gates::view",
+            "gates:*",
+            "*",
+            "gates view",
+            "gätes",
+            "a:b:c:d:e:f:g:h:i",
+            &long,
+        ] {
             let refused = operator.permissions().define(bad, "").await.unwrap_err();
             assert!(matches!(refused, Error::Invalid { field: "permission", .. }), "{bad:?}: {refused}");
         }
@@ -91,7 +101,12 @@ on_both_stores! {
     }
 
     async fn roles_are_listed_by_name_and_filtered_by_text(company: Company) {
-        company.as_ada.roles().define(NewRole::new("pilot", ["flights:view"]).description("Flies 100%")).await.unwrap();
+        company
+            .as_ada
+            .roles()
+            .define(NewRole::new("pilot", ["flights:view"]).description("Flies 100%"))
+            .await
+            .unwrap();
         role(&company, "dispatcher", &["flights:modify"]).await;
         let roles = company.as_ada.roles();
         assert_eq!(names(&roles.list().await.unwrap()), ["ADMIN", "READONLY", "dispatcher", "pilot"]);
@@ -161,7 +176,12 @@ on_both_stores! {
         let access = as_ben.people().access(ben.id).await.unwrap();
         assert!(!access.is_admin());
         for permission in as_ben.permissions().list().await.unwrap() {
-            assert_eq!(access.allows(&permission.name), permission.name.ends_with(":view"), "{}", permission.name);
+            assert_eq!(
+                access.allows(&permission.name),
+                permission.name.ends_with(":view"),
+                "{}",
+                permission.name
+            );
         }
         as_ben.people().list().await.unwrap();
         as_ben.audit().list().await.unwrap();
@@ -184,7 +204,10 @@ on_both_stores! {
     async fn a_roles_name_is_unique_in_the_tenant(company: Company) {
         let pilot = role(&company, "pilot", &["flights:view"]).await;
         for taken in ["pilot", "ADMIN"] {
-            assert_eq!(code(company.as_ada.roles().define(NewRole::new(taken, ["crew:view"])).await), "exists");
+            assert_eq!(
+                code(company.as_ada.roles().define(NewRole::new(taken, ["crew:view"])).await),
+                "exists"
+            );
         }
         let crew = role(&company, "crew", &["crew:view"]).await;
         let edit = RoleEdit::new().name("pilot");
@@ -199,7 +222,8 @@ on_both_stores! {
 
     async fn a_role_of_another_tenant_is_not_there(company: Company) {
         let other = NewTenant::new("Other", "other".parse().unwrap());
-        let other = company.operator.in_tenant(platform(&company).await.tenants().create(other).await.unwrap().id);
+        let other =
+            company.operator.in_tenant(platform(&company).await.tenants().create(other).await.unwrap().id);
         let foreign = other.roles().named("READONLY").await.unwrap();
         let roles = company.as_ada.roles();
         assert_eq!(code(roles.get(foreign.id).await), "not_found");
@@ -303,7 +327,8 @@ on_both_stores! {
     }
 
     async fn a_taken_role_ends_that_users_keys_in_it_and_no_others(company: Company) {
-        let [pilot, crew] = [role(&company, "pilot", &["flights:view"]).await, role(&company, "crew", &["crew:view"]).await];
+        let [pilot, crew] =
+            [role(&company, "pilot", &["flights:view"]).await, role(&company, "crew", &["crew:view"]).await];
         let [(ben, _), (cy, _)] = [company.user("Ben", &[]).await, company.user("Cy", &[]).await];
         for (person, role) in [(ben.id, pilot.id), (ben.id, crew.id), (cy.id, pilot.id)] {
             company.as_ada.people().grant_role(person, role).await.unwrap();
@@ -328,7 +353,8 @@ on_both_stores! {
 
     async fn granting_and_taking_needs_people_grant(company: Company) {
         let (ben, _) = company.user("Ben", &["flights:view"]).await;
-        let (_, as_cy) = company.user("Cy", &["flights:*", "crew:*", "people:view", "people:modify", "roles:*"]).await;
+        let (_, as_cy) =
+            company.user("Cy", &["flights:*", "crew:*", "people:view", "people:modify", "roles:*"]).await;
         let pilot = role(&company, "pilot", &["flights:view"]).await;
         let people = as_cy.people();
         for refused in [
@@ -346,7 +372,9 @@ on_both_stores! {
         let (ben, as_ben) = company.user("Ben", &["people:grant", "flights:view", "crew:*"]).await;
         let (cy, _) = company.user("Cy", &[]).await;
         for target in [ben.id, cy.id] {
-            for missing in ["flights:modify", "flights:*", "*", "people:modify", "api_keys:view", "api_keys:*"] {
+            for missing in
+                ["flights:modify", "flights:*", "*", "people:modify", "api_keys:view", "api_keys:*"]
+            {
                 assert_eq!(beyond(as_ben.people().grant_permission(target, missing).await), missing);
             }
         }
@@ -415,10 +443,24 @@ on_both_stores! {
 
     async fn permissions_that_are_not_defined_are_neither_granted_nor_bundled(company: Company) {
         let (ben, _) = company.user("Ben", &[]).await;
-        for unknown in ["gates:view", "gates:*", "flight:view", "flights", "flights:view:x", "Flights:view", "", "flights:"] {
+        for unknown in [
+            "gates:view",
+            "gates:*",
+            "flight:view",
+            "flights",
+            "flights:view:x",
+            "Flights:view",
+            "",
+            "flights:",
+        ] {
             let refused = company.as_ada.people().grant_permission(ben.id, unknown).await.unwrap_err();
             assert!(matches!(refused, Error::Invalid { field: "permission", .. }), "{unknown}: {refused}");
-            let refused = company.as_ada.roles().define(NewRole::new("x", ["flights:view", unknown])).await.unwrap_err();
+            let refused = company
+                .as_ada
+                .roles()
+                .define(NewRole::new("x", ["flights:view", unknown]))
+                .await
+                .unwrap_err();
             assert!(matches!(refused, Error::Invalid { field: "permission", .. }), "{unknown}: {refused}");
         }
         for known in ["flights:view", "flights:*", "*:view", "*"] {

@@ -55,12 +55,18 @@ on_both_stores! {
 
     async fn a_repeated_batch_gives_all_its_keys_without_their_secrets(company: Company) {
         let account = company.service_account("sync", &["flights:view"]).await.id;
-        let new = || ["a", "b", "c"].map(|name| NewKey::for_service_account(account, name, Lifetime::days(90))).to_vec();
+        let new = || {
+            ["a", "b", "c"]
+                .map(|name| NewKey::for_service_account(account, name, Lifetime::days(90)))
+                .to_vec()
+        };
         let once = company.as_ada.with_idempotency_key("monday");
         let first = once.keys().generate_batch(new()).await.unwrap();
         let again = once.keys().generate_batch(new()).await.unwrap();
         assert!(again.iter().all(|generated| generated.replayed && generated.text.is_none()));
-        let keys = |generated: Vec<claviger_sdk::Generated>| generated.into_iter().map(|one| one.key).collect::<Vec<_>>();
+        let keys = |generated: Vec<claviger_sdk::Generated>| {
+            generated.into_iter().map(|one| one.key).collect::<Vec<_>>()
+        };
         assert_eq!(keys(again), keys(first));
         assert_eq!(company.as_ada.keys().list().await.unwrap().records.len(), 3);
     }
@@ -95,7 +101,10 @@ on_both_stores! {
             once.roles().define(NewRole::new("Ben", ["flights:view"])).await.unwrap_err(),
             once.key_groups().create(NewKeyGroup::new("Ben")).await.unwrap_err(),
             once.shared_secrets().create(NewSharedSecret::integration("Ben")).await.unwrap_err(),
-            once.keys().generate(NewKey::for_tenant(company.readonly.id, "Ben", Lifetime::days(1))).await.unwrap_err(),
+            once.keys()
+                .generate(NewKey::for_tenant(company.readonly.id, "Ben", Lifetime::days(1)))
+                .await
+                .unwrap_err(),
         ] {
             assert!(matches!(&refused, Error::IdempotencyKeyReused { key } if key == "monday"), "{refused}");
         }
@@ -115,7 +124,12 @@ on_both_stores! {
 
     async fn the_keys_of_one_actor_are_not_anothers(company: Company) {
         let (_, as_cy) = company.user("Cy", &["people:modify"]).await;
-        for session in [&company.as_ada, &as_cy, &company.operator, &company.store.acting_as(Actor::operator("script")).in_tenant(company.tenant.id)] {
+        for session in [
+            &company.as_ada,
+            &as_cy,
+            &company.operator,
+            &company.store.acting_as(Actor::operator("script")).in_tenant(company.tenant.id),
+        ] {
             let created = session.with_idempotency_key("monday").users().create(ben()).await.unwrap();
             assert!(!created.replayed());
         }
@@ -124,7 +138,8 @@ on_both_stores! {
 
     async fn the_keys_of_one_tenant_are_not_anothers(company: Company) {
         let platform = company.store.acting_as(Actor::operator("platform"));
-        let other = platform.tenants().create(NewTenant::new("Other", "other".parse().unwrap())).await.unwrap().id;
+        let other =
+            platform.tenants().create(NewTenant::new("Other", "other".parse().unwrap())).await.unwrap().id;
         for session in [&company.operator, &platform.in_tenant(other)] {
             let created = session.with_idempotency_key("monday").users().create(ben()).await.unwrap();
             assert!(!created.replayed());
@@ -168,9 +183,8 @@ on_both_stores! {
     }
 
     async fn requests_at_the_same_time_under_one_key_make_one_record(company: Company) {
-        let create = async || {
-            company.as_ada.with_idempotency_key("monday").users().create(ben()).await.unwrap()
-        };
+        let create =
+            async || company.as_ada.with_idempotency_key("monday").users().create(ben()).await.unwrap();
         let (first, second) = tokio::join!(create(), create());
         assert_ne!(first.replayed(), second.replayed());
         assert_eq!(first.id, second.id);

@@ -20,7 +20,10 @@ fn other() -> NewTenant {
 on_both_stores! {
     async fn a_tenant_starts_with_a_group_default_and_the_built_in_roles(company: Company) {
         let groups = company.as_ada.key_groups().list().await.unwrap();
-        assert_eq!(groups.iter().map(|group| (group.name.as_str(), group.is_default)).collect::<Vec<_>>(), [("default", true)]);
+        assert_eq!(
+            groups.iter().map(|group| (group.name.as_str(), group.is_default)).collect::<Vec<_>>(),
+            [("default", true)]
+        );
         let roles = company.as_ada.roles().list().await.unwrap();
         assert_eq!(roles.iter().map(|role| role.name.as_str()).collect::<Vec<_>>(), ["ADMIN", "READONLY"]);
         assert!(roles.iter().all(|role| role.built_in));
@@ -45,13 +48,17 @@ on_both_stores! {
         assert_eq!(denied.to_string(), "denied: disabled");
         let new = NewKey::for_tenant(company.readonly.id, "another", Lifetime::days(1));
         assert_eq!(code(company.as_ada.keys().generate(new).await), "tenant_off");
-        assert_eq!(code(company.as_ada.keys().rotate(generated.key.id, TimeDelta::days(1)).await), "tenant_off");
+        assert_eq!(
+            code(company.as_ada.keys().rotate(generated.key.id, TimeDelta::days(1)).await),
+            "tenant_off"
+        );
         assert_eq!(code(company.as_ada.keys().refresh(generated.key.id).await), "tenant_off");
     }
 
     async fn an_actor_sees_no_tenant_but_his_own(company: Company) {
         let platform = company.store.acting_as(Actor::operator("platform"));
-        let other = platform.tenants().create(NewTenant::new("Other", "other".parse().unwrap())).await.unwrap();
+        let other =
+            platform.tenants().create(NewTenant::new("Other", "other".parse().unwrap())).await.unwrap();
         assert_eq!(company.as_ada.tenants().list().await.unwrap(), std::slice::from_ref(&company.tenant));
         assert_eq!(code(company.as_ada.tenants().get(other.id).await), "not_found");
         assert_eq!(code(company.as_ada.in_tenant(other.id).keys().list().await), "not_found");
@@ -229,7 +236,8 @@ on_both_stores! {
         let edit = KeyEdit::new().group(group).networks(["192.0.2.0/24".parse().unwrap()]);
         company.as_ada.keys().edit(id, 1, edit).await.unwrap();
         let (ben, as_ben) = company.user("Ben", &["flights:view"]).await;
-        let personal = as_ben.personal_keys().generate(Lifetime::days(1), None).await.unwrap().key.id.to_string();
+        let personal =
+            as_ben.personal_keys().generate(Lifetime::days(1), None).await.unwrap().key.id.to_string();
         company.as_ada.tenants().lock_keys().await.unwrap();
         let keys = company.as_ada.keys();
         for locked in [
@@ -240,7 +248,13 @@ on_both_stores! {
             code(keys.regenerate(id, "import").await),
             code(keys.rotate(id, TimeDelta::days(1)).await),
             code(company.as_ada.key_groups().switch_on(group).await),
-            code(company.as_ada.key_groups().delete(group, Some(keys_default(&company).await), "nightly").await),
+            code(
+                company
+                    .as_ada
+                    .key_groups()
+                    .delete(group, Some(keys_default(&company).await), "nightly")
+                    .await,
+            ),
             code(as_ben.personal_keys().regenerate(&personal).await),
             code(as_ben.personal_keys().activate(ben.id).await),
         ] {
@@ -277,7 +291,8 @@ on_both_stores! {
         let key = company.key("import").await.key;
         company.as_ada.tenants().lock_keys().await.unwrap();
         company.as_ada.tenants().unlock_keys().await.unwrap();
-        let edited = company.as_ada.keys().edit(key.id, key.revision, KeyEdit::new().name("export")).await.unwrap();
+        let edited =
+            company.as_ada.keys().edit(key.id, key.revision, KeyEdit::new().name("export")).await.unwrap();
         assert_eq!(edited.name, "export");
         company.as_ada.keys().refresh(key.id).await.unwrap();
     }
