@@ -1,5 +1,5 @@
-//! Edits: a lost update is an error, bad input names its field and what is wrong with it, and after an error nothing was
-//! written.
+//! Edits: a lost update is an error, bad input names its field and what is wrong with it, and after an error nothing
+//! was written.
 
 use crate::company::{code, on_both_stores};
 use claviger_sdk::{
