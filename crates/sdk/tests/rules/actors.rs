@@ -147,8 +147,9 @@ on_both_stores! {
         let generated = company.key("import").await;
         let whole = text(&generated);
         let swapped = whole.replacen("nw_live", "nw_test", 1);
-        let (last, rest) = (whole.chars().last().unwrap(), &whole[..whole.len() - 1]);
-        let mistyped = format!("{rest}{}", if last == '0' { '1' } else { '0' });
+        let mut mistyped = whole.to_owned();
+        let last = mistyped.pop();
+        mistyped.push(if last == Some('0') { '1' } else { '0' });
         for (presented, expected) in [
             ("", "missing"),
             ("hello", "malformed"),

@@ -24,18 +24,6 @@ on_both_stores! {
         assert_eq!(found.key, Some(generated.key));
     }
 
-    async fn the_same_secret_under_another_letter_does_not_match(company: Company) {
-        let generated = company.key("import").await;
-        let new = NewKey::for_tenant(company.readonly.id, "signing", Lifetime::UNLIMITED).for_signing();
-        let signing = company.as_ada.keys().generate(new).await.unwrap();
-        let mut entropy = [9; 40];
-        for (generated, usage) in [(generated, OpaqueUse::BearerAndSigning), (signing, OpaqueUse::Bearer)] {
-            entropy[..8].copy_from_slice(&generated.key.id.as_u64().to_be_bytes());
-            let (_, other) = generate_opaque_key(&generated.key.prefix, usage, &entropy);
-            assert!(!company.as_ada.keys().find_by_text(other.expose()).await.unwrap().secret_matches);
-        }
-    }
-
     async fn in_a_rotation_both_secrets_match_and_afterwards_one(company: Company) {
         let old = company.key("import").await;
         let new = company.as_ada.keys().rotate(old.key.id, TimeDelta::days(7)).await.unwrap();

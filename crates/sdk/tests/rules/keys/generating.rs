@@ -1,6 +1,6 @@
 //! Generating keys: whose they are, what they may be, and that their text is shown once.
 
-use super::{is_good, text};
+use super::{is_good, secret_of, text};
 use crate::company::{code, on_both_stores};
 use chrono::{DateTime, TimeDelta};
 use claviger_core::{RequestContext, Verifier, parse};
@@ -353,7 +353,7 @@ on_both_stores! {
         let generated = company.key("import").await;
         let whole = text(&generated).to_owned();
         assert!(whole.starts_with(&format!("nw_live_{}_k", generated.key.id)));
-        let secret = &whole[whole.len() - 50..whole.len() - 6];
+        let secret = secret_of(&whole);
         let key = company.as_ada.keys().get(generated.key.id).await.unwrap();
         let events = company.operator.audit().list().limit(1000).await.unwrap();
         for shown in [format!("{generated:?}"), format!("{key:?}"), format!("{events:?}")] {

@@ -19,6 +19,11 @@ pub(crate) fn text(generated: &Generated) -> &str {
     generated.text.as_ref().expect("it was made just now").expose()
 }
 
+/// The secret characters of a text, which has them before its checksum.
+pub(crate) fn secret_of(text: &str) -> &str {
+    text.get(text.len() - 50..text.len() - 6).unwrap()
+}
+
 /// A key with this id whose checksum is good, but whose secret is another.
 pub(crate) fn forged(generated: &Generated) -> String {
     let usage = match generated.key.kind {
