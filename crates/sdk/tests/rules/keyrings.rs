@@ -117,7 +117,7 @@ on_both_stores! {
         assert_eq!(outcome(&RequestContext::at(seconds(&company))), "ip_not_allowed");
     }
 
-    async fn another_secret_and_another_prefix_are_not_the_key(company: Company) {
+    async fn another_secret_is_not_the_key(company: Company) {
         let generated = company.key("import").await;
         assert_eq!(denial(&company, text(&generated)).await, "verified");
         assert_eq!(denial(&company, &forged(&generated)).await, "bad_secret");
