@@ -1,4 +1,5 @@
-//! The bench table: native and wasmtime from one program, Node from two others, printed together.
+//! The bench table: native and wasmtime from one program, Node from two others, the admin SDK from a fourth, printed
+//! together.
 
 use crate::step::{cargo, note, output, root, target_dir};
 use anyhow::{Context, Result};
@@ -12,14 +13,19 @@ const END: &str = "<!-- /bench -->";
 pub(crate) fn bench(write: bool, json: bool) -> Result<()> {
     note("compiling the benchmarks (some minutes at first)");
     let rings = target_dir().join("bench");
-    let mut native = cargo(["run", "--quiet", "--profile", "bench", "--package", "claviger-bench", "--"]);
-    let native = output(native.arg(&rings))?;
+    let bench = |program: &str| {
+        let mut run = cargo(["run", "--quiet", "--profile", "bench", "--package", "claviger-bench", "--bin"]);
+        output(run.args([program, "--"]).arg(&rings))
+    };
+    let native = bench("claviger-bench")?;
     note("measuring in Node");
     let node =
         |script: &str| output(Command::new("node").current_dir(root().join("js")).arg(script).arg(&rings));
     let (stateless, keyring) = (node("bench/verify.mjs")?, node("bench/keyring.mjs")?);
+    note("measuring the admin SDK (a store with a million keys is made at first and kept)");
+    let admin = bench("admin")?;
     if json {
-        print!("{native}{stateless}{keyring}");
+        print!("{native}{stateless}{keyring}{admin}");
         return Ok(());
     }
     let mut table = format!("Machine: {}.\n", machine());
@@ -27,6 +33,7 @@ pub(crate) fn bench(write: bool, json: bool) -> Result<()> {
     add_times(&mut table, "native and wasmtime", "× ring", &times);
     add_times(&mut table, "Node, no keyring", "× claviger", &split(&stateless)?.1);
     add_times(&mut table, "Node, keyring", "× node:crypto", &split(&keyring)?.1);
+    add_admin(&mut table, &admin)?;
     table.push_str("\n| size | bytes |\n|---|---:|\n");
     for row in sizes {
         let _ = writeln!(table, "| {} | {} |", row.name, digits(row.figure));
@@ -47,6 +54,20 @@ fn add_times(table: &mut String, title: &str, unit: &str, rows: &[Row]) {
     for row in rows {
         let _ = writeln!(table, "| {} | {} | {:.2} |", row.name, digits(row.figure), row.ratio);
     }
+}
+
+/// Times of the admin SDK in milliseconds, and what they should stay below.
+fn add_admin(table: &mut String, lines: &str) -> Result<()> {
+    table.push_str("\n| admin, SQLite, a million keys | ms | limit |\n|---|---:|---:|\n");
+    for line in lines.lines() {
+        let value: Value = serde_json::from_str(line)?;
+        let number = |name: &str| value.get(name).and_then(Value::as_f64);
+        let name = value.get("name").and_then(Value::as_str).context("a result without a name")?;
+        let figure = number("milliseconds").context("a result without milliseconds")?;
+        let limit = number("limit").map(|limit| format!("{limit}")).unwrap_or_default();
+        let _ = writeln!(table, "| {name} | {} | {limit} |", digits(figure));
+    }
+    Ok(())
 }
 
 /// What was measured: sizes in bytes, and times in nanoseconds with their ratio.

@@ -1,0 +1,124 @@
+//! Measures the admin SDK over a SQLite file with a million keys, and prints one JSON line a result.
+//!
+//! All lists take turns in rounds, so that what disturbs the machine disturbs all of them, and the figure of a list is
+//! the median over its rounds. Everything is measured with the file in the page cache of the operating system.
+
+mod company;
+mod lists;
+
+use anyhow::{Context, Result};
+use claviger_sdk::{Actor, Store, Tenant};
+use company::{Company, KEYS, new_keys};
+use std::{
+    env, fs,
+    future::Future,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+const BATCHES: usize = 9;
+const SINGLE_KEYS: usize = 101;
+const OPENINGS: usize = 101;
+
+/// What was measured, in milliseconds; `limit` is what it should stay below.
+struct Figure {
+    name: String,
+    milliseconds: f64,
+    limit: Option<f64>,
+}
+
+impl Figure {
+    fn print(&self) {
+        let Self { name, milliseconds, limit } = self;
+        println!("{}", serde_json::json!({"name": name, "milliseconds": milliseconds, "limit": limit}));
+    }
+}
+
+/// The median of what was measured, with the least and the greatest on stderr.
+fn median(name: &str, mut milliseconds: Vec<f64>) -> f64 {
+    milliseconds.sort_by(f64::total_cmp);
+    let at = |place: usize| milliseconds.get(place).copied().unwrap_or(f64::NAN);
+    let (middle, last) = (at(milliseconds.len() / 2), at(milliseconds.len().saturating_sub(1)));
+    eprintln!("{name}: {middle:.2} ms, from {:.2} to {last:.2}", at(0));
+    middle
+}
+
+/// How long something takes, in milliseconds.
+async fn time<T>(what: impl Future<Output = claviger_sdk::Result<T>>) -> Result<(f64, T)> {
+    let started = Instant::now();
+    let outcome = what.await?;
+    Ok((started.elapsed().as_secs_f64() * 1000.0, outcome))
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<()> {
+    let folder = env::args_os().nth(1).context("expected the folder for the store")?;
+    let company = Company::kept_or_made(Path::new(&folder)).await?;
+    let name = format!("made with its million keys, by the {} in batches of 10,000", KEYS / 10_000);
+    Figure { name, milliseconds: company.seconds * 1000.0, limit: None }.print();
+    let store = Store::open(&company.location(), &company.master_key()?).await?;
+    for figure in lists::measure(&store).await? {
+        figure.print();
+    }
+    store.close().await;
+    opening(&company).await?.print();
+    for figure in generating(&company).await? {
+        figure.print();
+    }
+    Ok(())
+}
+
+async fn opening(company: &Company) -> Result<Figure> {
+    let (location, master_key) = (company.location(), company.master_key()?);
+    let mut times = Vec::new();
+    for _ in 0..OPENINGS {
+        let (milliseconds, store) = time(Store::open(&location, &master_key)).await?;
+        times.push(milliseconds);
+        store.close().await;
+    }
+    let name = "open the store";
+    Ok(Figure { name: name.into(), milliseconds: median(name, times), limit: Some(20.0) })
+}
+
+/// A copy of the store that is removed again: the store itself keeps its million.
+struct Copy(PathBuf);
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        for ending in ["db", "db-wal", "db-shm"] {
+            // Not all of them are always there.
+            let _ = fs::remove_file(self.0.with_extension(ending));
+        }
+    }
+}
+
+async fn generating(company: &Company) -> Result<[Figure; 2]> {
+    let copy = Copy(company.path().with_file_name("admin-copy.db"));
+    fs::copy(company.path(), &copy.0)?;
+    let location = copy.0.to_str().context("a path that is no text")?;
+    let store = Store::open(location, &company.master_key()?).await?;
+    let session = store.acting_as(Actor::operator("bench")).in_tenant(only_tenant(&store).await?.id);
+    let owners = company::Owners::find(&session).await?;
+    let mut batches = Vec::new();
+    for batch in 0..BATCHES {
+        let keys = new_keys(&owners, KEYS + batch * 10_000..KEYS + (batch + 1) * 10_000)?;
+        batches.push(time(session.keys().generate_batch(keys)).await?.0);
+    }
+    let mut singles = Vec::new();
+    let first = KEYS + BATCHES * 10_000;
+    for key in new_keys(&owners, first..first + SINGLE_KEYS)? {
+        singles.push(time(session.keys().generate(key)).await?.0);
+    }
+    store.close().await;
+    let figure =
+        |name: &str, times, limit| Figure { name: name.into(), milliseconds: median(name, times), limit };
+    Ok([
+        figure("generate 10,000 keys in a batch", batches, Some(2000.0)),
+        figure("generate one key", singles, None),
+    ])
+}
+
+async fn only_tenant(store: &Store) -> Result<Tenant> {
+    let tenants = store.acting_as(Actor::operator("bench")).tenants().list().await?;
+    tenants.into_iter().next().context("a store without a tenant")
+}
