@@ -7,7 +7,7 @@ use crate::{
     page::{awaitable, check_limit},
     rows::RowExt,
     seal::{DataKey, Place},
-    sql::Statement,
+    sql::{Statement, rows_at_once},
     validate,
     work::Work,
 };
@@ -253,8 +253,7 @@ pub(crate) async fn append(
         mac = key.authenticate(&mac, &event);
         written.push((event, mac.clone()));
     }
-    // PostgreSQL takes 65,535 parameters in one statement.
-    for batch in written.chunks(1000) {
+    for batch in written.chunks(rows_at_once(10)) {
         let mut insert = Statement::new(
             "INSERT INTO audit_events (sequence, at, tenant, actor, origin, action, record, details, audit_key, mac) ",
         );

@@ -9,7 +9,7 @@ use crate::{
     rows::RowExt,
     schema::NO_END,
     shared_secrets,
-    sql::Statement,
+    sql::{Statement, rows_at_once},
     validate,
     work::{Work, confirm},
 };
@@ -18,6 +18,7 @@ use claviger_core::{
     KeyId, KeyKind, KeyPrefix, OpaqueUse, SecretText, VerifierValue, generate_opaque_key, parse,
 };
 use serde_json::json;
+use std::collections::{BTreeSet, HashMap};
 use zeroize::Zeroizing;
 
 /// The most keys of a batch.
@@ -154,8 +155,7 @@ impl Secret {
 /// Writes new keys, many in one statement.
 pub(crate) async fn insert(work: &mut Work, keys: &[(Prepared, Secret)]) -> Result<()> {
     let (tenant, now, actor) = (work.tenant()?.id, work.now, work.actor_label());
-    // SQLite takes 32,766 parameters in one statement, PostgreSQL 65,535.
-    for batch in keys.chunks(700) {
+    for batch in keys.chunks(rows_at_once(28)) {
         let mut query = Statement::new(
             "INSERT INTO api_keys (id, tenant, owner_kind, person, role, role_name, name, name_folded, description, \
              description_folded, key_group, kind, prefix, activated, read_only, api_client, networks, lifetime, \
@@ -197,12 +197,10 @@ pub(crate) async fn insert(work: &mut Work, keys: &[(Prepared, Secret)]) -> Resu
             row.push("0, 0, 1, 0, '', 0, 0, 0");
         });
         work.run_unique(query.query()?, "API key", "id", "(random)").await?;
-        insert_values(work, batch).await?;
     }
+    insert_values(work, keys).await?;
+    insert_notices(work, keys).await?;
     for (key, secret) in keys {
-        if !key.notify.is_empty() {
-            edit::set_notified(work, secret.id, &key.notify).await?;
-        }
         let details = json!({
             "name": key.name, "owner": key.owner.id(tenant), "role": key.role_name, "kind": key.kind.as_str(),
             "group": key.group, "expires_at": secret.expires_at.or(key.expires_at),
@@ -221,15 +219,33 @@ async fn insert_values(work: &mut Work, keys: &[(Prepared, Secret)]) -> Result<(
             rows.push((secret.id, work.seal(VALUE, secret.id, 1, value.expose())?));
         }
     }
-    if rows.is_empty() {
-        return Ok(());
+    for batch in rows.chunks(rows_at_once(5)) {
+        let mut query =
+            Statement::new("INSERT INTO key_values (api_key, generation, data_key, sealed, accepted_until) ");
+        query.rows(batch, |row, (id, (data_key, sealed))| {
+            row.bind(id.bytes()).bind(1_i64).bind(data_key.bytes()).bind(sealed.clone()).bind(NO_END);
+        });
+        work.run(query.query()?).await?;
     }
-    let mut query =
-        Statement::new("INSERT INTO key_values (api_key, generation, data_key, sealed, accepted_until) ");
-    query.rows(rows, |row, (id, (data_key, sealed))| {
-        row.bind(id.bytes()).bind(1_i64).bind(data_key.bytes()).bind(sealed).bind(NO_END);
-    });
-    work.run(query.query()?).await.map(|_| ())
+    Ok(())
+}
+
+/// Writes who is told before new keys expire.
+async fn insert_notices(work: &mut Work, keys: &[(Prepared, Secret)]) -> Result<()> {
+    let mut rows = Vec::new();
+    for (key, secret) in keys {
+        rows.extend(
+            key.notify.iter().collect::<BTreeSet<_>>().into_iter().map(|&person| (secret.id, person)),
+        );
+    }
+    for batch in rows.chunks(rows_at_once(2)) {
+        let mut query = Statement::new("INSERT INTO key_notices (api_key, person) ");
+        query.rows(batch, |row, (key, person)| {
+            row.bind(key.bytes()).bind(person.bytes());
+        });
+        work.run(query.query()?).await?;
+    }
+    Ok(())
 }
 
 /// Writes the next value of a key. What was before is good until `previous_until`, or no longer if that is over.
@@ -284,8 +300,8 @@ pub(crate) async fn remake_secret(
 
 /// The records of keys that were just written, in their order.
 async fn read_back(work: &mut Work, keys: &[(Prepared, Secret)]) -> Result<Vec<ApiKey>> {
-    let mut records = std::collections::HashMap::with_capacity(keys.len());
-    for batch in keys.chunks(1000) {
+    let mut records = HashMap::with_capacity(keys.len());
+    for batch in keys.chunks(rows_at_once(1)) {
         let mut query = Statement::new(super::SELECT);
         query.push(" WHERE k.id IN (");
         query.bind_all(batch.iter().map(|(_, secret)| secret.id.bytes())).push(")");
