@@ -494,7 +494,7 @@ pub(crate) fn push_starting_with(query: &mut Statement, column: &str, text: &str
 
 /// The least text that is greater than every text that starts with `text`: the last character that has a next one is
 /// raised, what follows is cut off.
-fn successor(text: &str) -> Option<String> {
+pub(crate) fn successor(text: &str) -> Option<String> {
     let mut characters: Vec<char> = text.chars().collect();
     while let Some(last) = characters.pop() {
         let next = (u32::from(last).saturating_add(1)..=0x10_ffff).find_map(char::from_u32);

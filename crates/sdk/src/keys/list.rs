@@ -2,10 +2,11 @@
 
 use super::{ApiKey, Keys, LastUse, only_behalf_of, read_all};
 use crate::{
-    Cursor, Error, GroupId, Page, PersonId, Result, RoleId, Session,
+    Cursor, Error, GroupId, Page, PersonId, Result, RoleId, Session, TenantId,
     ids::RecordId,
     page::{awaitable, check_limit},
-    people::push_starting_with,
+    people::{push_starting_with, successor},
+    rows::RowExt,
     schema::NO_END,
     sql::Statement,
     validate,
@@ -62,6 +63,25 @@ impl KeySort {
         }
     }
 }
+
+/// What a list is sorted by: of one column, so always numbers or always texts, which compare as the databases do.
+#[derive(Clone, PartialEq, PartialOrd)]
+enum Value {
+    Number(i64),
+    Text(String),
+}
+
+impl Value {
+    fn bind(self, query: &mut Statement) {
+        match self {
+            Self::Number(number) => query.bind(number),
+            Self::Text(text) => query.bind(text),
+        };
+    }
+}
+
+/// Up to so many keys are sorted for a page; of more, the index of the order is walked until enough of them are found.
+const FEW: i64 = 2000;
 
 /// A list of keys: see [`Keys::list`].
 #[derive(Clone, Debug)]
@@ -189,8 +209,98 @@ impl ListKeys<'_> {
             (None, Some(_)) => KeySort::ExpiresAt,
             (None, None) => KeySort::Name,
         });
-        let tenant = work.tenant()?.id;
+        let filtered = self.is_filtered_but_by(sort) || (only_user.is_some() && sort != KeySort::Name);
+        let few = filtered && self.matches_few(work, only_user).await?;
+        let (comparison, direction) = if self.descending { ("<", " DESC") } else { (">", "") };
+        let (mut lower, mut upper) = self.bounds(sort);
+        let mut place = self.place(sort)?;
+        // Of a bound and a cursor on the same side only the narrower one counts. SQLite would go by the bound and read
+        // all that is before the cursor.
+        if let Some((value, _)) = &place {
+            let bound = if self.descending { &mut upper } else { &mut lower };
+            match bound {
+                Some(bound) if self.descending && value >= bound => place = None,
+                Some(bound) if !self.descending && value < bound => place = None,
+                bound => *bound = None,
+            }
+        }
         let mut query = Statement::new(super::SELECT);
+        self.push_filters(&mut query, work.tenant()?.id, only_user, Some(sort))?;
+        // Of an expression there is no index, so that the one of the filter is taken.
+        let column = match (few, sort.is_number()) {
+            (false, _) => format!("k.{}", sort.column()),
+            (true, true) => format!("(k.{} + 0)", sort.column()),
+            (true, false) => format!("(k.{} || '')", sort.column()),
+        };
+        for (bound, comparison) in [(lower, " >= "), (upper, " < ")] {
+            if let Some(bound) = bound {
+                bound.bind(query.push(" AND ").push(&column).push(comparison));
+            }
+        }
+        if let Some((value, id)) = place {
+            value.bind(query.push(" AND (").push(&column).push(", k.id) ").push(comparison).push(" ("));
+            query.push(", ").bind(id).push(")");
+        }
+        query.push(" ORDER BY ").push(&column).push(direction).push(", k.id").push(direction);
+        query.push(" LIMIT ").bind(i64::from(self.limit) + 1);
+        let keys = read_all(work, query).await?;
+        Ok(Page::of(keys, self.limit, |key: &ApiKey| Cursor::new(sort.column(), sort.value(key), key.id)))
+    }
+
+    /// Where the page begins.
+    fn place(&self, sort: KeySort) -> Result<Option<(Value, Vec<u8>)>> {
+        let Some(cursor) = &self.after else { return Ok(None) };
+        let (value, id) = cursor.place(sort.column())?;
+        let value = if sort.is_number() {
+            let number =
+                value.parse().map_err(|_| Error::invalid("cursor", "it is none that a list gave"))?;
+            Value::Number(number)
+        } else {
+            Value::Text(value.to_owned())
+        };
+        Ok(Some((value, id)))
+    }
+
+    /// The least value that the filters leave of what is sorted by, and the first one above.
+    fn bounds(&self, sort: KeySort) -> (Option<Value>, Option<Value>) {
+        match sort {
+            KeySort::Name if !self.starting_with.is_empty() => {
+                let start = validate::folded(&self.starting_with);
+                let end = successor(&start).map(Value::Text);
+                (Some(Value::Text(start)), end)
+            }
+            KeySort::LastUse => (None, self.unused_since.map(Value::Number)),
+            KeySort::ExpiresAt => (None, self.expiring_before.map(Value::Number)),
+            _ => (None, None),
+        }
+    }
+
+    /// Whether there are filters of which this order's index knows nothing.
+    const fn is_filtered_but_by(&self, sort: KeySort) -> bool {
+        let others =
+            self.owner.is_some() || self.role.is_some() || self.group.is_some() || self.activated.is_some();
+        // Those indexes are sorted by name.
+        (others && !matches!(sort, KeySort::Name))
+            || (self.unused_since.is_some() && !matches!(sort, KeySort::LastUse))
+            || (self.expiring_before.is_some() && !matches!(sort, KeySort::ExpiresAt))
+            || (!self.starting_with.is_empty() && !matches!(sort, KeySort::Name))
+    }
+
+    async fn matches_few(&self, work: &mut Work, only_user: Option<PersonId>) -> Result<bool> {
+        let mut query = Statement::new("SELECT COUNT(*) AS count FROM (SELECT 1 FROM api_keys k");
+        self.push_filters(&mut query, work.tenant()?.id, only_user, None)?;
+        query.push(" LIMIT ").bind(FEW).push(") AS found");
+        Ok(work.one(query.query()?).await?.int("count")? < FEW)
+    }
+
+    /// All filters but the bounds of the column `but`.
+    fn push_filters(
+        &self,
+        query: &mut Statement,
+        tenant: TenantId,
+        only_user: Option<PersonId>,
+        but: Option<KeySort>,
+    ) -> Result<()> {
         query.push(" WHERE k.listed = 1 AND k.tenant = ").bind(tenant.bytes());
         if let Some(owner) = self.owner {
             query.push(" AND k.person = ").bind(owner.bytes());
@@ -204,36 +314,18 @@ impl ListKeys<'_> {
         if let Some(group) = self.group {
             query.push(" AND k.key_group = ").bind(group.bytes());
         }
-        match self.activated {
-            // Spelled out, so that the index of the few that are not is used.
-            Some(false) => drop(query.push(" AND k.activated = 0")),
-            Some(true) => drop(query.push(" AND k.activated = 1")),
-            None => {}
+        if let Some(activated) = self.activated {
+            query.push(" AND k.activated = ").bind(i64::from(activated));
         }
-        if let Some(time) = self.unused_since {
+        if let Some(time) = self.unused_since.filter(|_| but != Some(KeySort::LastUse)) {
             query.push(" AND k.last_used_at < ").bind(time);
         }
-        if let Some(time) = self.expiring_before {
+        if let Some(time) = self.expiring_before.filter(|_| but != Some(KeySort::ExpiresAt)) {
             query.push(" AND k.expires_at < ").bind(time);
         }
-        push_starting_with(&mut query, "k.name_folded", &self.starting_with)?;
-        let column = sort.column();
-        let (comparison, direction) = if self.descending { ("<", " DESC") } else { (">", "") };
-        if let Some(cursor) = &self.after {
-            let (value, id) = cursor.place(column)?;
-            query.push(" AND (k.").push(column).push(", k.id) ").push(comparison).push(" (");
-            if sort.is_number() {
-                let number: i64 =
-                    value.parse().map_err(|_| Error::invalid("cursor", "it is none that a list gave"))?;
-                query.bind(number);
-            } else {
-                query.bind(value.to_owned());
-            }
-            query.push(", ").bind(id).push(")");
+        if but != Some(KeySort::Name) {
+            push_starting_with(query, "k.name_folded", &self.starting_with)?;
         }
-        query.push(" ORDER BY k.").push(column).push(direction).push(", k.id").push(direction);
-        query.push(" LIMIT ").bind(i64::from(self.limit) + 1);
-        let keys = read_all(work, query).await?;
-        Ok(Page::of(keys, self.limit, |key: &ApiKey| Cursor::new(column, sort.value(key), key.id)))
+        Ok(())
     }
 }

@@ -16,6 +16,7 @@ mod api_clients;
 mod audit;
 mod edits;
 mod key_groups;
+mod key_lists;
 mod keyrings;
 mod keys;
 mod people;
