@@ -38,11 +38,12 @@ impl Store {
         presented: &str,
         address: Option<IpAddr>,
     ) -> Result<Actor, Unauthenticated> {
-        // Whatever else was presented, a keyring without keys says what is wrong with it.
-        let opaque = parse(presented)
-            .ok()
-            .filter(|key| matches!(key.kind(), KeyKind::Opaque | KeyKind::OpaqueSigning));
-        let id = opaque.map(|key| key.id());
+        // What cannot be read at all, a keyring without keys says what is wrong with it.
+        let id = match parse(presented) {
+            Err(_) => None,
+            Ok(key) if matches!(key.kind(), KeyKind::Opaque | KeyKind::OpaqueSigning) => Some(key.id()),
+            Ok(_) => return Err(Unauthenticated::Denied(DenialCode::UnknownKey)),
+        };
         let mut work = self.acting_as(Actor::operator("store")).read().await?;
         let mut contents = Contents::default();
         if let Some(id) = id {

@@ -62,10 +62,8 @@ pub(crate) async fn acting_key(work: &mut Work, id: KeyId) -> Result<ActingKey> 
     if key.status != KeyStatus::Active {
         return Err(Rule::ActorInactive.into());
     }
-    let mut access = access_of_owner(work, key.owner).await?;
-    if key.read_only {
-        access = access.reading_part();
-    }
+    let access = access_of_owner(work, key.owner).await?;
+    let access = keys::own_part(&key, access);
     let user = match key.owner {
         KeyOwner::User { user, .. } | KeyOwner::Personal(user) => Some(user),
         KeyOwner::ServiceAccount(_) | KeyOwner::Tenant { .. } => None,

@@ -149,17 +149,15 @@ impl PersonalKeys<'_> {
     /// Activates a user's personal key: his own, or another's with `api_keys:modify_all`.
     ///
     /// # Errors
-    /// [`Error::NotFound`] if he has none; [`Error::PermissionNeeded`]; [`Error::Refused`] for his own if somebody else has
-    /// deactivated it, and where keys are switched off or locked.
+    /// [`Error::NotFound`] if he has none; [`Error::PermissionNeeded`]; [`Error::BeyondOwnAccess`] if the user may do what
+    /// the actor may not; [`Error::Refused`] for his own if somebody else has deactivated it, and where keys are switched
+    /// off or locked.
     pub async fn activate(&self, user: PersonId) -> Result<PersonalKeyHolder> {
         let mut work = self.0.write().await?;
         let key = load_of(&mut work, user).await?;
         keys::require_improvable(&mut work, &key).await?;
         if is_his_own(&work, user) {
-            let held = sqlx::query("SELECT held FROM api_keys WHERE id = $1").bind(key.id.bytes());
-            if work.one(held).await?.flag("held")? {
-                return Err(Rule::PersonalKeyIsHeld.into());
-            }
+            require_not_held(&mut work, key.id).await?;
         } else {
             hold(&mut work, key.id, false).await?;
         }
@@ -171,11 +169,16 @@ impl PersonalKeys<'_> {
     /// `confirmation` repeats the user's id. Possible while keys are locked or switched off.
     ///
     /// # Errors
-    /// [`Error::NotFound`] if he has none; [`Error::PermissionNeeded`]; [`Error::ConfirmationNeeded`].
+    /// [`Error::NotFound`] if he has none; [`Error::PermissionNeeded`]; [`Error::ConfirmationNeeded`]; [`Error::Refused`]
+    /// for his own if somebody else has deactivated it.
     pub async fn delete(&self, user: PersonId, confirmation: &str) -> Result<()> {
         let mut work = self.0.write().await?;
         let key = load_of(&mut work, user).await?;
         confirm(confirmation, &user.to_string())?;
+        // Otherwise he would generate another one in the place of what was taken from him.
+        if is_his_own(&work, user) {
+            require_not_held(&mut work, key.id).await?;
+        }
         keys::erase(&mut work, &key).await?;
         work.audit("personal_key.deleted", key.id, json!({ "user": user }));
         work.commit().await
@@ -211,6 +214,12 @@ async fn load_own(work: &mut Work, user: PersonId) -> Result<Option<ApiKey>> {
 async fn hold(work: &mut Work, key: KeyId, held: bool) -> Result<()> {
     let update = sqlx::query("UPDATE api_keys SET held = $1 WHERE id = $2");
     work.run(update.bind(i64::from(held)).bind(key.bytes())).await.map(|_| ())
+}
+
+/// Makes sure that nobody else has deactivated it.
+async fn require_not_held(work: &mut Work, key: KeyId) -> Result<()> {
+    let held = sqlx::query("SELECT held FROM api_keys WHERE id = $1").bind(key.bytes());
+    if work.one(held).await?.flag("held")? { Err(Rule::PersonalKeyIsHeld.into()) } else { Ok(()) }
 }
 
 fn is_his_own(work: &Work, user: PersonId) -> bool {

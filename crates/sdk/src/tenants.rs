@@ -153,8 +153,8 @@ impl Tenants<'_> {
         finish(work, id).await
     }
 
-    /// Locks the keys of the actor's tenant: only their notifications can be edited until it is unlocked. Deactivating,
-    /// expiring and deleting stay possible.
+    /// Locks the keys that the actor's tenant has: only their notifications can be edited until it is unlocked.
+    /// Deactivating, expiring and deleting stay possible, and new keys can be generated.
     ///
     /// # Errors
     /// [`Error::PermissionNeeded`] without `tenant:modify`.

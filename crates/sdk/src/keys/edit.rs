@@ -1,6 +1,6 @@
 //! Changing what is written down of a key, and the rules for it.
 
-use super::{ApiKey, KeyLimit, Keys, load_managed};
+use super::{ApiKey, KeyLimit, Keys, load_managed, own_part};
 use crate::{
     Error, GroupId, PersonId, Result, Rule,
     effective::{self, PolicyParts},
@@ -86,6 +86,15 @@ impl KeyEdit {
         Self { notify_days_before: Some(days.into_iter().collect()), ..self }
     }
 
+    /// Whether it changes from where or how the key is good, or what verdicts say of it.
+    const fn is_about_verdicts(&self) -> bool {
+        self.group.is_some()
+            || self.networks.is_some()
+            || self.external_id.is_some()
+            || self.metadata.is_some()
+            || self.limits.is_some()
+    }
+
     /// Whether it changes nothing but who is told and when.
     fn is_only_about_notices(&self) -> bool {
         let Self { name, description, group, api_client, networks, external_id, metadata, limits, .. } = self;
@@ -105,7 +114,9 @@ impl Keys<'_> {
     ///
     /// # Errors
     /// [`Error::Changed`] if it is not at `revision` any more; [`Error::NotFound`]; [`Error::PermissionNeeded`];
-    /// [`Error::Invalid`]; [`Error::Refused`] while the tenant's keys are locked, but for what is told before expiry.
+    /// [`Error::BeyondOwnAccess`] for group, networks, external id, metadata and limits of a key that may do what the actor
+    /// may not; [`Error::Invalid`]; [`Error::Refused`] while the tenant's keys are locked, but for what is told before
+    /// expiry.
     pub async fn edit(&self, id: KeyId, revision: i64, edit: KeyEdit) -> Result<ApiKey> {
         let mut work = self.0.write().await?;
         let key = load_managed(&mut work, id).await?;
@@ -172,7 +183,7 @@ impl Keys<'_> {
 
 /// Checks and writes the changes.
 async fn apply(work: &mut Work, key: ApiKey, edit: KeyEdit) -> Result<ApiKey> {
-    let mut changed = key.clone();
+    let (mut changed, about_verdicts) = (key.clone(), edit.is_about_verdicts());
     if let Some(name) = edit.name {
         validate::name("name", &name)?;
         changed.name = name;
@@ -207,6 +218,9 @@ async fn apply(work: &mut Work, key: ApiKey, edit: KeyEdit) -> Result<ApiKey> {
     check_details(&changed.description, changed.external_id.as_deref(), changed.metadata.as_deref())?;
     let access = effective::access_of_owner(work, key.owner).await?;
     effective::policy(&PolicyParts::from(&changed), &access)?;
+    if about_verdicts {
+        work.caller.access.require_all_of(&own_part(&key, access))?;
+    }
     if let Some(people) = edit.notify {
         for &person in &people {
             check_notified(work, person).await?;

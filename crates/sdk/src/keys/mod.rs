@@ -249,7 +249,7 @@ impl Keys<'_> {
         let mut work = self.0.read().await?;
         let key = load_visible(&mut work, id).await?;
         let access = effective::access_of_owner(&mut work, key.owner).await?;
-        Ok(if key.read_only { access.reading_part() } else { access })
+        Ok(own_part(&key, access))
     }
 
     /// Finds the key whose text was found somewhere: in a repository, in a log. It is not presented, only compared.
@@ -332,8 +332,12 @@ pub(crate) async fn require_improvable(work: &mut Work, key: &ApiKey) -> Result<
         return Err(Rule::KeyEnded.into());
     }
     let access = effective::access_of_owner(work, key.owner).await?;
-    let access = if key.read_only { access.reading_part() } else { access };
-    work.caller.access.require_all_of(&access)
+    work.caller.access.require_all_of(&own_part(key, access))
+}
+
+/// What of its owner's access is the key's.
+pub(crate) fn own_part(key: &ApiKey, access: Access) -> Access {
+    if key.read_only { access.reading_part() } else { access }
 }
 
 /// The columns of a key and what else its status depends on.
