@@ -209,8 +209,7 @@ impl ListKeys<'_> {
             (None, Some(_)) => KeySort::ExpiresAt,
             (None, None) => KeySort::Name,
         });
-        let filtered = self.is_filtered_but_by(sort) || (only_user.is_some() && sort != KeySort::Name);
-        let few = filtered && self.matches_few(work, only_user).await?;
+        let few = self.are_few(work, only_user, sort).await?;
         let (comparison, direction) = if self.descending { ("<", " DESC") } else { (">", "") };
         let (mut lower, mut upper) = self.bounds(sort);
         let mut place = self.place(sort)?;
@@ -275,22 +274,38 @@ impl ListKeys<'_> {
         }
     }
 
-    /// Whether there are filters of which this order's index knows nothing.
-    const fn is_filtered_but_by(&self, sort: KeySort) -> bool {
-        let others =
-            self.owner.is_some() || self.role.is_some() || self.group.is_some() || self.activated.is_some();
-        // Those indexes are sorted by name.
-        (others && !matches!(sort, KeySort::Name))
-            || (self.unused_since.is_some() && !matches!(sort, KeySort::LastUse))
-            || (self.expiring_before.is_some() && !matches!(sort, KeySort::ExpiresAt))
-            || (!self.starting_with.is_empty() && !matches!(sort, KeySort::Name))
-    }
-
-    async fn matches_few(&self, work: &mut Work, only_user: Option<PersonId>) -> Result<bool> {
-        let mut query = Statement::new("SELECT COUNT(*) AS count FROM (SELECT 1 FROM api_keys k");
-        self.push_filters(&mut query, work.tenant()?.id, only_user, None)?;
-        query.push(" LIMIT ").bind(FEW).push(") AS found");
-        Ok(work.one(query.query()?).await?.int("count")? < FEW)
+    /// Whether a filter of which this order's index knows nothing leaves only few keys.
+    async fn are_few(&self, work: &mut Work, only_user: Option<PersonId>, sort: KeySort) -> Result<bool> {
+        let tenant = work.tenant()?.id;
+        let bare = Keys(self.session).list();
+        // One at a time, because then there is an index that only has to be counted.
+        let mut filters = Vec::new();
+        if sort != KeySort::Name {
+            filters.extend(self.owner.or(only_user).map(|owner| bare.clone().owned_by(owner)));
+            filters.extend(self.role.map(|role| bare.clone().in_role(role)));
+            filters.extend(self.group.map(|group| bare.clone().in_group(group)));
+            filters.extend(self.activated.map(|activated| bare.clone().activated(activated)));
+            if !self.starting_with.is_empty() {
+                filters.push(bare.clone().starting_with(&self.starting_with));
+            }
+        }
+        if sort != KeySort::LastUse {
+            filters.extend(self.unused_since.map(|time| Self { unused_since: Some(time), ..bare.clone() }));
+        }
+        if sort != KeySort::ExpiresAt {
+            filters.extend(
+                self.expiring_before.map(|time| Self { expiring_before: Some(time), ..bare.clone() }),
+            );
+        }
+        for filter in filters {
+            let mut query = Statement::new("SELECT COUNT(*) AS count FROM (SELECT 1 FROM api_keys k");
+            filter.push_filters(&mut query, tenant, None, None)?;
+            query.push(" LIMIT ").bind(FEW).push(") AS found");
+            if work.one(query.query()?).await?.int("count")? < FEW {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// All filters but the bounds of the column `but`.

@@ -188,11 +188,11 @@ CREATE INDEX keys_by_role_name ON api_keys (tenant, role_name, id) WHERE listed 
 CREATE INDEX keys_by_last_use ON api_keys (tenant, last_used_at, id) WHERE listed = 1;
 CREATE INDEX keys_by_creation ON api_keys (tenant, created_at, id) WHERE listed = 1;
 CREATE INDEX keys_by_expiry ON api_keys (tenant, expires_at, id) WHERE listed = 1;
--- Two columns are fixed in each list that these are for, and one in those above: that is how SQLite, which counts no
--- rows, knows which to take. Rows in no list are in them too: a group that is deleted, or a role, asks for all.
-CREATE INDEX keys_by_group ON api_keys (key_group, listed, name_folded, id);
-CREATE INDEX keys_by_person ON api_keys (person, listed, name_folded, id) WHERE person IS NOT NULL;
-CREATE INDEX keys_by_role ON api_keys (role, listed, name_folded, id) WHERE role IS NOT NULL;
+-- Three columns are fixed in each list that these are for, fewer in those of the others: that is how SQLite, which
+-- counts no rows, knows which to take. Rows in no list are in them too: a group that is deleted, or a role, asks for all.
+CREATE INDEX keys_by_group ON api_keys (key_group, tenant, listed, name_folded, id);
+CREATE INDEX keys_by_person ON api_keys (person, tenant, listed, name_folded, id) WHERE person IS NOT NULL;
+CREATE INDEX keys_by_role ON api_keys (role, tenant, listed, name_folded, id) WHERE role IS NOT NULL;
 CREATE INDEX keys_by_activation ON api_keys (tenant, activated, name_folded, id) WHERE listed = 1;
 CREATE INDEX keys_for_review ON api_keys (tenant, review_due_at, id) WHERE listed = 1 AND review_due_at > 0;
 CREATE INDEX api_clients ON api_keys (tenant, name_folded, id) WHERE listed = 1 AND api_client = 1;
