@@ -27,7 +27,7 @@ impl ApiClients<'_> {
     ///
     /// # Errors
     /// [`Error::Database`](crate::Error::Database).
-    pub async fn list(&self) -> Result<Vec<ApiClient>> {
+    pub async fn list(self) -> Result<Vec<ApiClient>> {
         let mut work = self.0.read().await?;
         let tenant = work.tenant()?.id;
         let mut query = Statement::new(keys::SELECT);

@@ -120,7 +120,7 @@ impl<'s> Audit<'s> {
     /// The events of the actor's tenant (the operator without a tenant sees all), the newest first.
     ///
     /// Awaiting it fails with [`Error::PermissionNeeded`] without `audit:view`.
-    pub const fn list(&self) -> ListAudit<'s> {
+    pub const fn list(self) -> ListAudit<'s> {
         ListAudit { session: self.0, record: None, action: None, before: i64::MAX, limit: 100 }
     }
 
@@ -128,7 +128,7 @@ impl<'s> Audit<'s> {
     ///
     /// # Errors
     /// [`Error::Refused`] for anybody but the operator.
-    pub async fn head(&self) -> Result<AuditHead> {
+    pub async fn head(self) -> Result<AuditHead> {
         let mut work = self.0.read().await?;
         work.require_operator()?;
         let row = work.one(sqlx::query("SELECT audit_sequence, audit_mac FROM store")).await?;
@@ -141,7 +141,7 @@ impl<'s> Audit<'s> {
     /// # Errors
     /// [`Error::Damaged`] names the first event that is wrong or missing; [`Error::Refused`] for anybody but the
     /// operator.
-    pub async fn verify(&self, kept: Option<&AuditHead>) -> Result<AuditHead> {
+    pub async fn verify(self, kept: Option<&AuditHead>) -> Result<AuditHead> {
         const BATCH: i64 = 1000;
         let mut work = self.0.read().await?;
         work.require_operator()?;

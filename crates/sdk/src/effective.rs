@@ -142,7 +142,7 @@ pub(crate) async fn records(work: &mut Work, key: &ApiKey, policy: u32) -> Resul
     let complete = |record: &mut KeyRecord| {
         record.not_before = seconds(key.not_before);
         record.expires_at = seconds(key.expires_at);
-        record.revoked = key.end.is_some();
+        record.revoked = key.revocation.is_some();
         record.disabled = !key.activated;
         record.read_only = key.read_only;
     };

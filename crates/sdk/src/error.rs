@@ -132,8 +132,8 @@ pub enum Rule {
     )]
     KeysLocked,
     /// The key was expired for good.
-    #[error("the key was ended for good; generate another one")]
-    KeyEnded,
+    #[error("the key was revoked; generate another one")]
+    KeyRevoked,
     /// The key never expires, so there is nothing to refresh.
     #[error("the key never expires, so it has no lifetime to refresh by")]
     KeyNeverExpires,
@@ -185,7 +185,7 @@ impl Rule {
             Self::UserOnly => "user_only",
             Self::TenantOff => "tenant_off",
             Self::KeysLocked => "keys_locked",
-            Self::KeyEnded => "key_ended",
+            Self::KeyRevoked => "key_revoked",
             Self::KeyNeverExpires => "key_never_expires",
             Self::SignedKeyIsFixed => "signed_key_is_fixed",
             Self::PersonalKeyIsHeld => "personal_key_is_held",

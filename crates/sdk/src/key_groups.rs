@@ -89,7 +89,7 @@ impl KeyGroups<'_> {
     ///
     /// # Errors
     /// [`Error::PermissionNeeded`]; [`Error::Invalid`]; [`Error::Exists`] if the name is taken.
-    pub async fn create(&self, new: NewKeyGroup) -> Result<Created<KeyGroup>> {
+    pub async fn create(self, new: NewKeyGroup) -> Result<Created<KeyGroup>> {
         let mut work = self.0.write().await?;
         work.require("api_keys:modify_all")?;
         let tenant = work.tenant()?.id;
@@ -116,7 +116,7 @@ impl KeyGroups<'_> {
     ///
     /// # Errors
     /// [`Error::PermissionNeeded`].
-    pub async fn list(&self) -> Result<Vec<KeyGroup>> {
+    pub async fn list(self) -> Result<Vec<KeyGroup>> {
         let mut work = self.0.read().await?;
         require_view(&work)?;
         let tenant = work.tenant()?.id;
@@ -129,7 +129,7 @@ impl KeyGroups<'_> {
     ///
     /// # Errors
     /// [`Error::PermissionNeeded`]; [`Error::NotFound`].
-    pub async fn get(&self, id: GroupId) -> Result<KeyGroup> {
+    pub async fn get(self, id: GroupId) -> Result<KeyGroup> {
         let mut work = self.0.read().await?;
         require_view(&work)?;
         load(&mut work, id).await
@@ -140,7 +140,7 @@ impl KeyGroups<'_> {
     /// # Errors
     /// [`Error::PermissionNeeded`]; [`Error::Changed`] if it is not at `revision` any more; [`Error::Invalid`];
     /// [`Error::Exists`]; [`Error::Refused`] for another name for the group `default`.
-    pub async fn edit(&self, id: GroupId, revision: i64, edit: KeyGroupEdit) -> Result<KeyGroup> {
+    pub async fn edit(self, id: GroupId, revision: i64, edit: KeyGroupEdit) -> Result<KeyGroup> {
         let mut work = self.0.write().await?;
         work.require("api_keys:modify_all")?;
         let group = load(&mut work, id).await?;
@@ -164,7 +164,7 @@ impl KeyGroups<'_> {
     ///
     /// # Errors
     /// [`Error::PermissionNeeded`]; [`Error::NotFound`]; [`Error::Refused`] while the tenant's keys are locked.
-    pub async fn switch_on(&self, id: GroupId) -> Result<KeyGroup> {
+    pub async fn switch_on(self, id: GroupId) -> Result<KeyGroup> {
         let work = self.0.write().await?;
         work.require("api_keys:modify_all")?;
         if work.tenant()?.locked {
@@ -178,7 +178,7 @@ impl KeyGroups<'_> {
     ///
     /// # Errors
     /// [`Error::PermissionNeeded`]; [`Error::NotFound`].
-    pub async fn switch_off(&self, id: GroupId) -> Result<KeyGroup> {
+    pub async fn switch_off(self, id: GroupId) -> Result<KeyGroup> {
         let work = self.0.write().await?;
         work.require("api_keys:modify_all")?;
         let change = "UPDATE key_groups SET switched_on = 0, revision = revision + 1 WHERE id = $1";
@@ -191,7 +191,7 @@ impl KeyGroups<'_> {
     /// # Errors
     /// [`Error::PermissionNeeded`]; [`Error::NotFound`]; [`Error::ConfirmationNeeded`]; [`Error::Refused`] for the group
     /// `default`, for a group with keys that go nowhere, and while the tenant's keys are locked and would have to move.
-    pub async fn delete(&self, id: GroupId, keys_go_to: Option<GroupId>, confirmation: &str) -> Result<u64> {
+    pub async fn delete(self, id: GroupId, keys_go_to: Option<GroupId>, confirmation: &str) -> Result<u64> {
         let mut work = self.0.write().await?;
         work.require("api_keys:modify_all")?;
         let group = load(&mut work, id).await?;

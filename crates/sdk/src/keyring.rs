@@ -33,7 +33,7 @@ impl Keyrings<'_> {
     /// [`Error::Refused`] for anybody but the operator; [`Error::NotFound`] for a tenant that there is not;
     /// [`Error::Invalid`] for an epoch or terms that a keyring cannot have.
     pub async fn bundle(
-        &self,
+        self,
         audience: &[TenantId],
         key: &KeyringKey,
         terms: KeyringTerms,

@@ -105,8 +105,8 @@ pub use ids::{GroupId, PersonId, RoleId, SecretId, TenantId, VerifierId};
 pub use key_groups::{KeyGroup, KeyGroupEdit, KeyGroups, NewKeyGroup};
 pub use keyring::Keyrings;
 pub use keys::{
-    ApiKey, End, EndReason, Found, Generated, KeyEdit, KeyLimit, KeyOwner, KeySort, KeyStatus, Keys, LastUse,
-    Lifetime, ListKeys, NewKey,
+    ApiKey, Found, Generated, KeyEdit, KeyLimit, KeyOwner, KeySort, KeyStatus, Keys, LastUse, Lifetime,
+    ListKeys, NewKey, Revocation, RevocationReason,
 };
 pub use master_keys::MasterKeys;
 pub use page::{Cursor, MAX_PAGE, Page};
@@ -114,8 +114,8 @@ pub use people::{
     ListPeople, NewServiceAccount, NewUser, People, Person, PersonEdit, PersonKind, ServiceAccounts, Users,
 };
 pub use permissions::{ListPermissions, Permission, Permissions};
-pub use personal_keys::{PersonalKeyHolder, PersonalKeys};
-pub use reviews::{Review, ReviewReport, Reviews};
+pub use personal_keys::{NewPersonalKey, PersonalKeyHolder, PersonalKeys};
+pub use reviews::{ReportReviews, Review, ReviewReport, Reviews};
 pub use roles::{ListRoles, NewRole, Role, RoleEdit, Roles};
 pub use session::Session;
 pub use shared_secrets::{NewSharedSecret, SecretVersion, SharedSecretRecord, SharedSecrets};

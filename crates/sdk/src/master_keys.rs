@@ -26,7 +26,7 @@ impl MasterKeys<'_> {
     ///
     /// # Errors
     /// [`Error::Refused`](crate::Error::Refused) for anybody but the operator.
-    pub async fn rotate(&self, new: &MasterKey) -> Result<()> {
+    pub async fn rotate(self, new: &MasterKey) -> Result<()> {
         let mut work = self.0.write().await?;
         work.require_operator()?;
         rewrap(&mut work, new).await?;
@@ -39,7 +39,7 @@ impl MasterKeys<'_> {
     ///
     /// # Errors
     /// [`Error::Refused`](crate::Error::Refused) for anybody but the operator.
-    pub async fn add_recovery_key(&self) -> Result<MasterKey> {
+    pub async fn add_recovery_key(self) -> Result<MasterKey> {
         let mut work = self.0.write().await?;
         work.require_operator()?;
         let recovery_key = generate_master_key()?;
@@ -64,7 +64,7 @@ impl MasterKeys<'_> {
     ///
     /// # Errors
     /// [`Error::Refused`](crate::Error::Refused) for anybody but the operator.
-    pub async fn reseal(&self, new: &MasterKey, mut progress: impl FnMut(u64, u64)) -> Result<()> {
+    pub async fn reseal(self, new: &MasterKey, mut progress: impl FnMut(u64, u64)) -> Result<()> {
         self.begin_reseal(new).await?;
         let (mut done, total) = (0, self.left().await?);
         progress(done, total);
@@ -85,7 +85,7 @@ impl MasterKeys<'_> {
     }
 
     /// Makes a new data key and a new audit key under the new master key, unless that was done before.
-    async fn begin_reseal(&self, new: &MasterKey) -> Result<()> {
+    async fn begin_reseal(self, new: &MasterKey) -> Result<()> {
         let mut work = self.0.write().await?;
         work.require_operator()?;
         let keys = data_keys(&mut work).await?;
@@ -104,7 +104,7 @@ impl MasterKeys<'_> {
         work.commit_and(|store| store.set_master_key(new)).await
     }
 
-    async fn left(&self) -> Result<u64> {
+    async fn left(self) -> Result<u64> {
         let mut work = self.0.read().await?;
         let mut left = 0;
         for table in &SEALED {
@@ -114,7 +114,7 @@ impl MasterKeys<'_> {
     }
 
     /// Seals some values anew; 0 when none is left.
-    async fn reseal_batch(&self) -> Result<u64> {
+    async fn reseal_batch(self) -> Result<u64> {
         let mut work = self.0.write().await?;
         work.require_operator()?;
         let row = work.one(sqlx::query("SELECT data_key FROM store")).await?;

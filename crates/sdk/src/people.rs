@@ -136,7 +136,7 @@ impl<'s> Users<'s> {
     /// # Errors
     /// [`Error::PermissionNeeded`] without `people:modify`; [`Error::Invalid`]; [`Error::Exists`] if the external id is
     /// taken.
-    pub async fn create(&self, new: NewUser) -> Result<Created<Person>> {
+    pub async fn create(self, new: NewUser) -> Result<Created<Person>> {
         let (name, email) = (new.name.clone(), new.email.clone());
         let external_id = new.external_id.clone();
         let person =
@@ -145,7 +145,7 @@ impl<'s> Users<'s> {
     }
 
     /// The users of the tenant, by name.
-    pub const fn list(&self) -> ListPeople<'s> {
+    pub const fn list(self) -> ListPeople<'s> {
         ListPeople::new(self.0, Some(PersonKind::User))
     }
 
@@ -153,7 +153,7 @@ impl<'s> Users<'s> {
     ///
     /// # Errors
     /// [`Error::PermissionNeeded`] without `people:view`; [`Error::NotFound`].
-    pub async fn with_external_id(&self, external_id: &str) -> Result<Person> {
+    pub async fn with_external_id(self, external_id: &str) -> Result<Person> {
         let mut work = self.0.read().await?;
         work.require("people:view")?;
         validate::sought("external_id", external_id)?;
@@ -173,7 +173,7 @@ impl<'s> ServiceAccounts<'s> {
     ///
     /// # Errors
     /// [`Error::PermissionNeeded`] without `people:modify`; [`Error::Invalid`]; [`Error::Exists`] if the name is taken.
-    pub async fn create(&self, new: NewServiceAccount) -> Result<Created<Person>> {
+    pub async fn create(self, new: NewServiceAccount) -> Result<Created<Person>> {
         let person = NewPerson {
             kind: PersonKind::ServiceAccount,
             name: new.name.clone(),
@@ -185,7 +185,7 @@ impl<'s> ServiceAccounts<'s> {
     }
 
     /// The service accounts of the tenant, by name.
-    pub const fn list(&self) -> ListPeople<'s> {
+    pub const fn list(self) -> ListPeople<'s> {
         ListPeople::new(self.0, Some(PersonKind::ServiceAccount))
     }
 }
@@ -198,7 +198,7 @@ impl<'s> People<'s> {
     /// Users and service accounts of the tenant, by name, each marked as what it is.
     ///
     /// Awaiting it fails with [`Error::PermissionNeeded`] without `people:view`.
-    pub const fn list(&self) -> ListPeople<'s> {
+    pub const fn list(self) -> ListPeople<'s> {
         ListPeople::new(self.0, None)
     }
 
@@ -206,7 +206,7 @@ impl<'s> People<'s> {
     ///
     /// # Errors
     /// [`Error::PermissionNeeded`] without `people:view`; [`Error::NotFound`].
-    pub async fn get(&self, id: PersonId) -> Result<Person> {
+    pub async fn get(self, id: PersonId) -> Result<Person> {
         let mut work = self.0.read().await?;
         require_view(&work, id)?;
         load(&mut work, id).await
@@ -218,7 +218,7 @@ impl<'s> People<'s> {
     /// [`Error::PermissionNeeded`] without `people:modify`; [`Error::Changed`] if it is not at `revision` any more;
     /// [`Error::BeyondOwnAccess`] for e-mail address and external id of a user who may do what the actor may not, because
     /// they decide who is taken for him; [`Error::Invalid`]; [`Error::Exists`].
-    pub async fn edit(&self, id: PersonId, revision: i64, edit: PersonEdit) -> Result<Person> {
+    pub async fn edit(self, id: PersonId, revision: i64, edit: PersonEdit) -> Result<Person> {
         let mut work = self.0.write().await?;
         work.require("people:modify")?;
         let person = load(&mut work, id).await?;
@@ -261,7 +261,7 @@ impl<'s> People<'s> {
     ///
     /// # Errors
     /// [`Error::PermissionNeeded`] without `people:modify`; [`Error::NotFound`].
-    pub async fn deactivate(&self, id: PersonId) -> Result<Person> {
+    pub async fn deactivate(self, id: PersonId) -> Result<Person> {
         let change = "UPDATE people SET active = 0, revision = revision + 1 WHERE id = $1";
         self.set_active(id, change, "person.deactivated").await
     }
@@ -270,12 +270,12 @@ impl<'s> People<'s> {
     ///
     /// # Errors
     /// [`Error::PermissionNeeded`] without `people:modify`; [`Error::NotFound`].
-    pub async fn activate(&self, id: PersonId) -> Result<Person> {
+    pub async fn activate(self, id: PersonId) -> Result<Person> {
         let change = "UPDATE people SET active = 1, revision = revision + 1 WHERE id = $1";
         self.set_active(id, change, "person.activated").await
     }
 
-    async fn set_active(&self, id: PersonId, change: &'static str, action: &str) -> Result<Person> {
+    async fn set_active(self, id: PersonId, change: &'static str, action: &str) -> Result<Person> {
         let mut work = self.0.write().await?;
         work.require("people:modify")?;
         load(&mut work, id).await?;
@@ -288,7 +288,7 @@ impl<'s> People<'s> {
     ///
     /// # Errors
     /// [`Error::PermissionNeeded`] without `people:view`; [`Error::NotFound`].
-    pub async fn access(&self, id: PersonId) -> Result<Access> {
+    pub async fn access(self, id: PersonId) -> Result<Access> {
         let mut work = self.0.read().await?;
         require_view(&work, id)?;
         load(&mut work, id).await?;
@@ -299,7 +299,7 @@ impl<'s> People<'s> {
     ///
     /// # Errors
     /// [`Error::PermissionNeeded`] without `people:view`; [`Error::NotFound`].
-    pub async fn roles(&self, id: PersonId) -> Result<Vec<Role>> {
+    pub async fn roles(self, id: PersonId) -> Result<Vec<Role>> {
         let mut work = self.0.read().await?;
         require_view(&work, id)?;
         load(&mut work, id).await?;
@@ -317,7 +317,7 @@ impl<'s> People<'s> {
     /// # Errors
     /// [`Error::Refused`] if the actor is a key; [`Error::PermissionNeeded`] without `people:grant`;
     /// [`Error::BeyondOwnAccess`] if the role has what the actor does not have; [`Error::NotFound`].
-    pub async fn grant_role(&self, person: PersonId, role: RoleId) -> Result<()> {
+    pub async fn grant_role(self, person: PersonId, role: RoleId) -> Result<()> {
         let mut work = self.0.write().await?;
         work.require_grantor()?;
         load(&mut work, person).await?;
@@ -338,20 +338,20 @@ impl<'s> People<'s> {
     /// # Errors
     /// [`Error::Refused`] if the actor is a key; [`Error::PermissionNeeded`] without `people:grant`;
     /// [`Error::NotFound`].
-    pub async fn take_role(&self, person: PersonId, role: RoleId) -> Result<u64> {
+    pub async fn take_role(self, person: PersonId, role: RoleId) -> Result<u64> {
         let mut work = self.0.write().await?;
         work.require_grantor()?;
         load(&mut work, person).await?;
         let role = roles::load(&mut work, role).await?;
         let delete = sqlx::query("DELETE FROM person_roles WHERE person = $1 AND role = $2");
-        let mut ended = 0;
+        let mut revoked = 0;
         if work.run(delete.bind(person.bytes()).bind(role.id.bytes())).await? > 0 {
-            ended = keys::end_keys_in_role(&mut work, Some(person), role.id).await?;
-            let details = json!({ "role": role.id, "name": role.name, "keys_ended": ended });
+            revoked = keys::revoke_keys_in_role(&mut work, Some(person), role.id).await?;
+            let details = json!({ "role": role.id, "name": role.name, "keys_revoked": revoked });
             work.audit("role.taken", person, details);
         }
         work.commit().await?;
-        Ok(ended)
+        Ok(revoked)
     }
 
     /// Gives somebody a permission, or a pattern such as `flights:*`.
@@ -363,7 +363,7 @@ impl<'s> People<'s> {
     /// [`Error::Refused`] if the actor is a key, or where API keys are switched off and it is about them;
     /// [`Error::PermissionNeeded`] without `people:grant`; [`Error::BeyondOwnAccess`]; [`Error::Invalid`] if it is not
     /// defined; [`Error::NotFound`].
-    pub async fn grant_permission(&self, person: PersonId, permission: &str) -> Result<()> {
+    pub async fn grant_permission(self, person: PersonId, permission: &str) -> Result<()> {
         let mut work = self.0.write().await?;
         work.require_grantor()?;
         load(&mut work, person).await?;
@@ -387,7 +387,7 @@ impl<'s> People<'s> {
     /// # Errors
     /// [`Error::Refused`] if the actor is a key; [`Error::PermissionNeeded`] without `people:grant`;
     /// [`Error::NotFound`].
-    pub async fn take_permission(&self, person: PersonId, permission: &str) -> Result<()> {
+    pub async fn take_permission(self, person: PersonId, permission: &str) -> Result<()> {
         let mut work = self.0.write().await?;
         work.require_grantor()?;
         validate::sought("permission", permission)?;

@@ -50,7 +50,7 @@ impl<'s> Permissions<'s> {
     ///
     /// # Errors
     /// [`Error::Refused`] for anybody but the operator; [`Error::Invalid`] for a name that is none, or built in.
-    pub async fn define(&self, name: &str, description: &str) -> Result<Permission> {
+    pub async fn define(self, name: &str, description: &str) -> Result<Permission> {
         let mut work = self.0.write().await?;
         work.require_operator()?;
         check_permission(name).map_err(|error| Error::invalid("permission", error.to_string()))?;
@@ -72,7 +72,7 @@ impl<'s> Permissions<'s> {
     /// The permissions that can be granted, by name. Where API keys are switched off, `api_keys:…` are not among them.
     ///
     /// Awaiting it fails with [`Error::PermissionNeeded`] without `roles:view`.
-    pub const fn list(&self) -> ListPermissions<'s> {
+    pub const fn list(self) -> ListPermissions<'s> {
         ListPermissions { session: self.0, text: String::new() }
     }
 }

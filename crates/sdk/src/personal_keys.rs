@@ -12,6 +12,32 @@ use crate::{
 use claviger_core::{KeyId, KeyKind};
 use serde_json::json;
 
+/// What a new personal key is to be.
+///
+/// ```
+/// use claviger_sdk::{Lifetime, NewPersonalKey};
+///
+/// let for_a_month = NewPersonalKey::new(Lifetime::days(30));
+/// ```
+#[derive(Clone, Debug, serde::Serialize)]
+#[must_use]
+pub struct NewPersonalKey {
+    lifetime: Lifetime,
+    confirmation: Option<String>,
+}
+
+impl NewPersonalKey {
+    /// A key with all of its user's access, good for so long.
+    pub const fn new(lifetime: Lifetime) -> Self {
+        Self { lifetime, confirmation: None }
+    }
+
+    /// Confirms that the key may do everything: `ADMIN`. Without it no such key is generated.
+    pub fn confirming(self, confirmation: &str) -> Self {
+        Self { confirmation: Some(confirmation.to_owned()), ..self }
+    }
+}
+
 /// That a user has a personal key: all that others may know of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -35,15 +61,15 @@ impl PersonalKeys<'_> {
     /// # Errors
     /// [`Error::Exists`] if he has one; [`Error::Refused`] if the actor is no user, and where API keys are switched off;
     /// [`Error::Invalid`] for a lifetime that is none; [`Error::ConfirmationNeeded`] for an actor who can do everything,
-    /// unless `confirmation` is `ADMIN`.
-    pub async fn generate(&self, lifetime: Lifetime, confirmation: Option<&str>) -> Result<Generated> {
+    /// unless it was [confirmed](NewPersonalKey::confirming).
+    pub async fn generate(self, new: NewPersonalKey) -> Result<Generated> {
         let mut work = self.0.write().await?;
         let user = work.require_user()?;
         let tenant = work.tenant()?;
         if !tenant.switched_on {
             return Err(Rule::TenantOff.into());
         }
-        let request = ("personal key", lifetime);
+        let request = ("personal key", &new);
         if work.replayed(&request).await?.is_some() {
             let key = load_own(&mut work, user).await?.ok_or_else(|| none(user))?;
             return Ok(Generated { key, text: None, replayed: true });
@@ -51,11 +77,11 @@ impl PersonalKeys<'_> {
         if load_own(&mut work, user).await?.is_some() {
             return Err(Error::Exists { record: "personal key", field: "user", value: user.to_string() });
         }
-        if work.caller.access.is_admin() && confirmation != Some("ADMIN") {
+        if work.caller.access.is_admin() && new.confirmation.as_deref() != Some("ADMIN") {
             return Err(Error::ConfirmationNeeded { expected: "ADMIN".into() });
         }
         let name = people::load_active(&mut work, user, PersonKind::User).await?.name;
-        let lifetime = check_lifetime(lifetime, work.now)?;
+        let lifetime = check_lifetime(new.lifetime, work.now)?;
         let prefix = tenant.prefixes.first().copied().ok_or_else(|| crate::rows::damaged("prefixes"))?;
         let prepared = Prepared {
             owner: KeyOwner::Personal(user),
@@ -94,7 +120,7 @@ impl PersonalKeys<'_> {
     ///
     /// # Errors
     /// [`Error::Refused`] if the actor is no user.
-    pub async fn get(&self) -> Result<Option<ApiKey>> {
+    pub async fn get(self) -> Result<Option<ApiKey>> {
         let mut work = self.0.read().await?;
         let user = work.require_user()?;
         load_own(&mut work, user).await
@@ -106,7 +132,7 @@ impl PersonalKeys<'_> {
     /// # Errors
     /// [`Error::NotFound`] if he has none; [`Error::ConfirmationNeeded`]; [`Error::Refused`] if the actor is no user, and
     /// where keys are switched off or locked.
-    pub async fn regenerate(&self, confirmation: &str) -> Result<Generated> {
+    pub async fn regenerate(self, confirmation: &str) -> Result<Generated> {
         let mut work = self.0.write().await?;
         let user = work.require_user()?;
         let key = load_own(&mut work, user).await?.ok_or_else(|| none(user))?;
@@ -119,7 +145,7 @@ impl PersonalKeys<'_> {
     ///
     /// # Errors
     /// [`Error::PermissionNeeded`] without `api_keys:modify_all`.
-    pub async fn holders(&self) -> Result<Vec<PersonalKeyHolder>> {
+    pub async fn holders(self) -> Result<Vec<PersonalKeyHolder>> {
         let mut work = self.0.read().await?;
         work.require("api_keys:modify_all")?;
         let tenant = work.tenant()?.id;
@@ -136,7 +162,7 @@ impl PersonalKeys<'_> {
     ///
     /// # Errors
     /// [`Error::NotFound`] if he has none; [`Error::PermissionNeeded`].
-    pub async fn deactivate(&self, user: PersonId) -> Result<PersonalKeyHolder> {
+    pub async fn deactivate(self, user: PersonId) -> Result<PersonalKeyHolder> {
         let mut work = self.0.write().await?;
         let key = load_of(&mut work, user).await?;
         if !is_his_own(&work, user) {
@@ -152,7 +178,7 @@ impl PersonalKeys<'_> {
     /// [`Error::NotFound`] if he has none; [`Error::PermissionNeeded`]; [`Error::BeyondOwnAccess`] if the user may do what
     /// the actor may not; [`Error::Refused`] for his own if somebody else has deactivated it, and where keys are switched
     /// off or locked.
-    pub async fn activate(&self, user: PersonId) -> Result<PersonalKeyHolder> {
+    pub async fn activate(self, user: PersonId) -> Result<PersonalKeyHolder> {
         let mut work = self.0.write().await?;
         let key = load_of(&mut work, user).await?;
         keys::require_improvable(&mut work, &key).await?;
@@ -171,7 +197,7 @@ impl PersonalKeys<'_> {
     /// # Errors
     /// [`Error::NotFound`] if he has none; [`Error::PermissionNeeded`]; [`Error::ConfirmationNeeded`]; [`Error::Refused`]
     /// for his own if somebody else has deactivated it.
-    pub async fn delete(&self, user: PersonId, confirmation: &str) -> Result<()> {
+    pub async fn delete(self, user: PersonId, confirmation: &str) -> Result<()> {
         let mut work = self.0.write().await?;
         let key = load_of(&mut work, user).await?;
         confirm(confirmation, &user.to_string())?;
@@ -188,7 +214,7 @@ impl PersonalKeys<'_> {
     ///
     /// # Errors
     /// [`Error::NotFound`] if he has none; [`Error::Refused`] if the actor is no user.
-    pub async fn access(&self) -> Result<crate::Access> {
+    pub async fn access(self) -> Result<crate::Access> {
         let mut work = self.0.read().await?;
         let user = work.require_user()?;
         let key = load_own(&mut work, user).await?.ok_or_else(|| none(user))?;

@@ -4,7 +4,7 @@ use crate::{
     ApiKey, Error, Result, Session,
     ids::RecordId,
     keys,
-    page::check_limit,
+    page::{awaitable, check_limit},
     rows::{RowExt, time},
     sql::Statement,
     usage, validate,
@@ -20,9 +20,10 @@ use serde_json::json;
 pub struct ReviewReport {
     /// Never used, as every verifier says.
     pub never_used: Vec<ApiKey>,
-    /// Used, but not since the time that was asked about.
+    /// Used, but not since the time that was asked about, as every verifier says.
     pub unused: Vec<ApiKey>,
-    /// Of which it is not known whether they were used: not to be cleaned up.
+    /// Of which it is not known whether they were used since then, because some verifier has not reported: not to be
+    /// cleaned up.
     pub use_unknown: Vec<ApiKey>,
     /// Expired.
     pub expired: Vec<ApiKey>,
@@ -56,31 +57,13 @@ pub struct Review {
 #[derive(Clone, Copy)]
 pub struct Reviews<'s>(pub(crate) &'s Session);
 
-impl Reviews<'_> {
-    /// The keys that somebody should look at: at most `limit` (1 to 1000) for each reason. `unused_since` says since when
-    /// a key must have been used. Keys that were ended are in no list, personal keys never.
+impl<'s> Reviews<'s> {
+    /// The keys that somebody should look at. Keys that were revoked are in no list, personal keys never.
     ///
-    /// # Errors
-    /// [`Error::PermissionNeeded`] without `api_keys:view` or `api_keys:modify_all`; [`Error::Invalid`].
-    pub async fn report(&self, unused_since: DateTime<Utc>, limit: u16) -> Result<ReviewReport> {
-        let mut work = self.0.read().await?;
-        keys::require_view_all(&work)?;
-        check_limit(limit)?;
-        let reported = usage::all_reported_until(&mut work).await?.unwrap_or_default();
-        let now = work.now;
-        let mut report = Report { work, limit, truncated: false };
-        Ok(ReviewReport {
-            never_used: report.keys("k.last_used_at = 0 AND k.created_at < ", Some(reported)).await?,
-            unused: report
-                .keys("k.last_used_at > 0 AND k.last_used_at < ", Some(unused_since.timestamp()))
-                .await?,
-            use_unknown: report.keys("k.last_used_at = 0 AND k.created_at >= ", Some(reported)).await?,
-            expired: report.keys("k.expires_at <= ", Some(now)).await?,
-            inactive_owner: report.keys("p.active = 0", None).await?,
-            admin: report.keys(CAN_DO_EVERYTHING, None).await?,
-            review_due: report.keys("k.review_due_at > 0 AND k.review_due_at <= ", Some(now)).await?,
-            truncated: report.truncated,
-        })
+    /// Awaiting it fails with [`Error::PermissionNeeded`] without `api_keys:view` or `api_keys:modify_all`, and with
+    /// [`Error::Invalid`] for a limit that is not 1 to 1000.
+    pub const fn report(self) -> ReportReviews<'s> {
+        ReportReviews { session: self.0, unused_since: None, limit: 100 }
     }
 
     /// Records that the actor has looked at a key. `note` has up to 1000 characters; after `again_in` somebody should look
@@ -89,7 +72,7 @@ impl Reviews<'_> {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::PermissionNeeded`] without `api_keys:modify_all`; [`Error::Invalid`] for a time that is
     /// not between a day and ten years.
-    pub async fn record(&self, key: KeyId, note: &str, again_in: Option<TimeDelta>) -> Result<Review> {
+    pub async fn record(self, key: KeyId, note: &str, again_in: Option<TimeDelta>) -> Result<Review> {
         let mut work = self.0.write().await?;
         work.require("api_keys:modify_all")?;
         keys::load_visible(&mut work, key).await?;
@@ -124,7 +107,7 @@ impl Reviews<'_> {
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    pub async fn of(&self, key: KeyId) -> Result<Vec<Review>> {
+    pub async fn of(self, key: KeyId) -> Result<Vec<Review>> {
         let mut work = self.0.read().await?;
         keys::load_visible(&mut work, key).await?;
         let query = "SELECT reviewed_at, reviewer, note, due_at FROM key_reviews WHERE api_key = $1 \
@@ -143,6 +126,57 @@ impl Reviews<'_> {
     }
 }
 
+/// A review report: see [`Reviews::report`].
+#[derive(Debug)]
+#[must_use = "a report is made when it is awaited"]
+pub struct ReportReviews<'s> {
+    session: &'s Session,
+    unused_since: Option<i64>,
+    limit: u16,
+}
+
+awaitable!(ReportReviews => ReviewReport);
+
+impl ReportReviews<'_> {
+    /// Since when a key must have been used so as not to count as unused; for 90 days if nothing is said.
+    pub fn unused_since(self, time: DateTime<Utc>) -> Self {
+        Self { unused_since: Some(time.timestamp()), ..self }
+    }
+
+    /// At most so many keys for each reason: 1 to 1000, 100 if nothing is said.
+    pub fn limit(self, limit: u16) -> Self {
+        Self { limit, ..self }
+    }
+
+    async fn run(self) -> Result<ReviewReport> {
+        let mut work = self.session.read().await?;
+        keys::require_view_all(&work)?;
+        check_limit(self.limit)?;
+        let now = work.now;
+        let unused_since = self.unused_since.unwrap_or(now.saturating_sub(90 * 86_400));
+        // Of what came after the last report of some verifier nothing is known.
+        let reported = usage::all_reported_until(&mut work).await?.unwrap_or_default();
+        let (unused_until, unknown_until) =
+            if reported >= unused_since { (unused_since, 0) } else { (0, unused_since) };
+        let mut report = Report { work, limit: self.limit, truncated: false };
+        let mut use_unknown = report.keys("k.last_used_at = 0 AND k.created_at >= ", Some(reported)).await?;
+        use_unknown.extend(report.keys(USED_BEFORE, Some(unknown_until)).await?);
+        Ok(ReviewReport {
+            never_used: report.keys("k.last_used_at = 0 AND k.created_at < ", Some(reported)).await?,
+            unused: report.keys(USED_BEFORE, Some(unused_until)).await?,
+            use_unknown,
+            expired: report.keys("k.expires_at <= ", Some(now)).await?,
+            inactive_owner: report.keys("p.active = 0", None).await?,
+            admin: report.keys(CAN_DO_EVERYTHING, None).await?,
+            review_due: report.keys("k.review_due_at > 0 AND k.review_due_at <= ", Some(now)).await?,
+            truncated: report.truncated,
+        })
+    }
+}
+
+/// Keys that were used, but not since the time that follows.
+const USED_BEFORE: &str = "k.last_used_at > 0 AND k.last_used_at < ";
+
 /// Keys with the permission `*`: through their role, or through roles and permissions of their owner.
 const CAN_DO_EVERYTHING: &str = "k.read_only = 0 AND (k.role IN (SELECT a.role FROM role_permissions a \
     JOIN roles r ON r.id = a.role WHERE a.permission = '*' AND r.read_only = 0) \
@@ -158,11 +192,11 @@ struct Report {
 }
 
 impl Report {
-    /// The keys that have not ended and meet a condition, which ends with `parameter` if there is one.
+    /// The keys that were not revoked and meet a condition, which ends with `parameter` if there is one.
     async fn keys(&mut self, condition: &'static str, parameter: Option<i64>) -> Result<Vec<ApiKey>> {
         let tenant = self.work.tenant()?.id;
         let mut query = Statement::new(keys::SELECT);
-        query.push(" WHERE k.listed = 1 AND k.ended_at = 0 AND k.tenant = ").bind(tenant.bytes());
+        query.push(" WHERE k.listed = 1 AND k.revoked_at = 0 AND k.tenant = ").bind(tenant.bytes());
         query.push(" AND ").push(condition);
         if let Some(parameter) = parameter {
             query.bind(parameter);

@@ -107,7 +107,7 @@ impl<'s> Roles<'s> {
     /// # Errors
     /// [`Error::PermissionNeeded`] without `roles:modify`; [`Error::BeyondOwnAccess`] if it grants what the actor does
     /// not have; [`Error::Refused`] for a key; [`Error::Invalid`]; [`Error::Exists`] if the name is taken.
-    pub async fn define(&self, new: NewRole) -> Result<Created<Role>> {
+    pub async fn define(self, new: NewRole) -> Result<Created<Role>> {
         let mut work = self.0.write().await?;
         work.require_no_key(Rule::KeysNeverGrant)?;
         work.require("roles:modify")?;
@@ -137,7 +137,7 @@ impl<'s> Roles<'s> {
     /// The roles of the tenant, by name.
     ///
     /// Awaiting it fails with [`Error::PermissionNeeded`] without `roles:view`.
-    pub const fn list(&self) -> ListRoles<'s> {
+    pub const fn list(self) -> ListRoles<'s> {
         ListRoles { session: self.0, text: String::new() }
     }
 
@@ -145,7 +145,7 @@ impl<'s> Roles<'s> {
     ///
     /// # Errors
     /// [`Error::PermissionNeeded`] without `roles:view`; [`Error::NotFound`].
-    pub async fn get(&self, id: RoleId) -> Result<Role> {
+    pub async fn get(self, id: RoleId) -> Result<Role> {
         let mut work = self.0.read().await?;
         work.require("roles:view")?;
         load(&mut work, id).await
@@ -155,7 +155,7 @@ impl<'s> Roles<'s> {
     ///
     /// # Errors
     /// As [`get`](Self::get).
-    pub async fn named(&self, name: &str) -> Result<Role> {
+    pub async fn named(self, name: &str) -> Result<Role> {
         let mut work = self.0.read().await?;
         work.require("roles:view")?;
         validate::sought("name", name)?;
@@ -171,7 +171,7 @@ impl<'s> Roles<'s> {
     /// # Errors
     /// As [`define`](Self::define); [`Error::Refused`] for a built-in role; [`Error::Changed`] if it is not at `revision`
     /// any more.
-    pub async fn edit(&self, id: RoleId, revision: i64, edit: RoleEdit) -> Result<Role> {
+    pub async fn edit(self, id: RoleId, revision: i64, edit: RoleEdit) -> Result<Role> {
         let mut work = self.0.write().await?;
         work.require_no_key(Rule::KeysNeverGrant)?;
         work.require("roles:modify")?;
@@ -197,12 +197,12 @@ impl<'s> Roles<'s> {
     }
 
     /// Deletes a role: it is taken from everybody who has it, and the keys that act in it end. `confirmation` repeats
-    /// its name. Returns how many keys ended.
+    /// its name. Returns how many keys were revoked.
     ///
     /// # Errors
     /// [`Error::PermissionNeeded`] without `roles:modify`; [`Error::Refused`] for a key as actor and for a built-in
     /// role; [`Error::ConfirmationNeeded`]; [`Error::NotFound`].
-    pub async fn delete(&self, id: RoleId, confirmation: &str) -> Result<u64> {
+    pub async fn delete(self, id: RoleId, confirmation: &str) -> Result<u64> {
         let mut work = self.0.write().await?;
         work.require_no_key(Rule::KeysNeverGrant)?;
         work.require("roles:modify")?;
@@ -214,10 +214,10 @@ impl<'s> Roles<'s> {
         ] {
             work.run(sqlx::query(change).bind(id.bytes())).await?;
         }
-        let ended = keys::end_keys_in_role(&mut work, None, id).await?;
-        work.audit("role.deleted", id, json!({ "name": role.name, "keys_ended": ended }));
+        let revoked = keys::revoke_keys_in_role(&mut work, None, id).await?;
+        work.audit("role.deleted", id, json!({ "name": role.name, "keys_revoked": revoked }));
         work.commit().await?;
-        Ok(ended)
+        Ok(revoked)
     }
 }
 

@@ -105,7 +105,7 @@ impl SharedSecrets<'_> {
     /// # Errors
     /// [`Error::PermissionNeeded`] without `shared_secrets:modify`; [`Error::BeyondOwnAccess`] if the role has what the
     /// actor does not have; [`Error::Refused`] where API keys are switched off; [`Error::Invalid`]; [`Error::Exists`].
-    pub async fn create(&self, new: NewSharedSecret) -> Result<Created<SharedSecretRecord>> {
+    pub async fn create(self, new: NewSharedSecret) -> Result<Created<SharedSecretRecord>> {
         let mut work = self.0.write().await?;
         work.require("shared_secrets:modify")?;
         let tenant = work.tenant()?;
@@ -156,7 +156,7 @@ impl SharedSecrets<'_> {
     ///
     /// # Errors
     /// [`Error::PermissionNeeded`] without `shared_secrets:modify` and `shared_secrets:reveal`.
-    pub async fn list(&self) -> Result<Vec<SharedSecretRecord>> {
+    pub async fn list(self) -> Result<Vec<SharedSecretRecord>> {
         let mut work = self.0.read().await?;
         require_view(&work)?;
         let tenant = work.tenant()?.id;
@@ -172,7 +172,7 @@ impl SharedSecrets<'_> {
     ///
     /// # Errors
     /// [`Error::PermissionNeeded`] as [`list`](Self::list); [`Error::NotFound`].
-    pub async fn get(&self, id: SecretId) -> Result<SharedSecretRecord> {
+    pub async fn get(self, id: SecretId) -> Result<SharedSecretRecord> {
         let mut work = self.0.read().await?;
         require_view(&work)?;
         load(&mut work, id).await
@@ -183,7 +183,7 @@ impl SharedSecrets<'_> {
     /// # Errors
     /// [`Error::PermissionNeeded`] without `shared_secrets:reveal`; [`Error::Refused`] for an issuing secret, which is
     /// revealed to the operator alone, and for a retired one; [`Error::NotFound`].
-    pub async fn reveal(&self, id: SecretId) -> Result<SecretText> {
+    pub async fn reveal(self, id: SecretId) -> Result<SecretText> {
         let mut work = self.0.write().await?;
         work.require("shared_secrets:reveal")?;
         let record = load(&mut work, id).await?;
@@ -203,7 +203,7 @@ impl SharedSecrets<'_> {
     /// [`Error::PermissionNeeded`] without `shared_secrets:modify`; [`Error::NotFound`]; [`Error::Refused`] for a retired
     /// one, where API keys are switched off, and if no version is left; [`Error::Invalid`] for an overlap that is not
     /// between 0 and a year.
-    pub async fn rotate(&self, id: SecretId, overlap: TimeDelta) -> Result<SharedSecretRecord> {
+    pub async fn rotate(self, id: SecretId, overlap: TimeDelta) -> Result<SharedSecretRecord> {
         let mut work = self.0.write().await?;
         work.require("shared_secrets:modify")?;
         if !work.tenant()?.switched_on {
@@ -239,7 +239,7 @@ impl SharedSecrets<'_> {
     /// # Errors
     /// [`Error::PermissionNeeded`] without `shared_secrets:modify`; [`Error::NotFound`]; [`Error::ConfirmationNeeded`];
     /// [`Error::Refused`] if it is retired already.
-    pub async fn retire(&self, id: SecretId, confirmation: &str) -> Result<SharedSecretRecord> {
+    pub async fn retire(self, id: SecretId, confirmation: &str) -> Result<SharedSecretRecord> {
         let mut work = self.0.write().await?;
         work.require("shared_secrets:modify")?;
         let record = load(&mut work, id).await?;

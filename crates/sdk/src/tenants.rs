@@ -64,7 +64,7 @@ impl Tenants<'_> {
     ///
     /// # Errors
     /// [`Error::Refused`] for anybody but the operator; [`Error::Invalid`]; [`Error::Exists`] if the name is taken.
-    pub async fn create(&self, new: NewTenant) -> Result<Created<Tenant>> {
+    pub async fn create(self, new: NewTenant) -> Result<Created<Tenant>> {
         let mut work = self.0.write().await?;
         work.require_operator()?;
         validate::name("name", &new.name)?;
@@ -89,11 +89,12 @@ impl Tenants<'_> {
         Ok(Created::new(tenant, false))
     }
 
-    /// The tenants that the actor may see: all for the operator, his own for anybody else; by name.
+    /// The tenants that the actor may see, by name: all for the operator unless he has said in which he acts, his own for
+    /// anybody else.
     ///
     /// # Errors
     /// [`Error::Database`].
-    pub async fn list(&self) -> Result<Vec<Tenant>> {
+    pub async fn list(self) -> Result<Vec<Tenant>> {
         let mut work = self.0.read().await?;
         let rows = work.all(sqlx::query("SELECT * FROM tenants ORDER BY name")).await?;
         let tenants = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
@@ -105,7 +106,7 @@ impl Tenants<'_> {
     ///
     /// # Errors
     /// [`Error::NotFound`], also if it is not the actor's.
-    pub async fn get(&self, id: TenantId) -> Result<Tenant> {
+    pub async fn get(self, id: TenantId) -> Result<Tenant> {
         let mut work = self.0.in_tenant(id).read().await?;
         load(&mut work, id).await
     }
@@ -114,7 +115,7 @@ impl Tenants<'_> {
     ///
     /// # Errors
     /// [`Error::Refused`] for anybody but the operator; [`Error::Changed`] if it is not at `revision` any more.
-    pub async fn rename(&self, id: TenantId, revision: i64, name: &str) -> Result<Tenant> {
+    pub async fn rename(self, id: TenantId, revision: i64, name: &str) -> Result<Tenant> {
         let mut work = self.0.in_tenant(id).write().await?;
         work.require_operator()?;
         validate::name("name", name)?;
@@ -129,7 +130,7 @@ impl Tenants<'_> {
     ///
     /// # Errors
     /// [`Error::Refused`] for anybody but the operator.
-    pub async fn switch_on(&self, id: TenantId) -> Result<Tenant> {
+    pub async fn switch_on(self, id: TenantId) -> Result<Tenant> {
         let mut work = self.0.in_tenant(id).write().await?;
         work.require_operator()?;
         set(&mut work, "UPDATE tenants SET switched_on = 1, revision = revision + 1 WHERE id = $1", id)
@@ -143,7 +144,7 @@ impl Tenants<'_> {
     ///
     /// # Errors
     /// [`Error::Refused`] for anybody but the operator; [`Error::ConfirmationNeeded`].
-    pub async fn switch_off(&self, id: TenantId, confirmation: &str) -> Result<Tenant> {
+    pub async fn switch_off(self, id: TenantId, confirmation: &str) -> Result<Tenant> {
         let mut work = self.0.in_tenant(id).write().await?;
         work.require_operator()?;
         confirm(confirmation, &load(&mut work, id).await?.name)?;
@@ -158,7 +159,7 @@ impl Tenants<'_> {
     ///
     /// # Errors
     /// [`Error::PermissionNeeded`] without `tenant:modify`.
-    pub async fn lock_keys(&self) -> Result<Tenant> {
+    pub async fn lock_keys(self) -> Result<Tenant> {
         self.set_lock("UPDATE tenants SET locked = 1, revision = revision + 1 WHERE id = $1", "tenant.locked")
             .await
     }
@@ -167,7 +168,7 @@ impl Tenants<'_> {
     ///
     /// # Errors
     /// [`Error::PermissionNeeded`] without `tenant:modify`.
-    pub async fn unlock_keys(&self) -> Result<Tenant> {
+    pub async fn unlock_keys(self) -> Result<Tenant> {
         self.set_lock(
             "UPDATE tenants SET locked = 0, revision = revision + 1 WHERE id = $1",
             "tenant.unlocked",
@@ -175,7 +176,7 @@ impl Tenants<'_> {
         .await
     }
 
-    async fn set_lock(&self, change: &'static str, action: &str) -> Result<Tenant> {
+    async fn set_lock(self, change: &'static str, action: &str) -> Result<Tenant> {
         let mut work = self.0.write().await?;
         work.require("tenant:modify")?;
         let id = work.tenant()?.id;

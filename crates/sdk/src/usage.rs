@@ -41,7 +41,7 @@ impl Usage<'_> {
     ///
     /// # Errors
     /// [`Error::Refused`] for anybody but the operator; [`Error::Invalid`]; [`Error::Exists`] if the name is taken.
-    pub async fn register_verifier(&self, name: &str) -> Result<RegisteredVerifier> {
+    pub async fn register_verifier(self, name: &str) -> Result<RegisteredVerifier> {
         let mut work = self.0.write().await?;
         work.require_operator()?;
         validate::name("name", name)?;
@@ -61,7 +61,7 @@ impl Usage<'_> {
     ///
     /// # Errors
     /// [`Error::Refused`] for anybody but the operator; [`Error::NotFound`].
-    pub async fn remove_verifier(&self, id: VerifierId) -> Result<()> {
+    pub async fn remove_verifier(self, id: VerifierId) -> Result<()> {
         let mut work = self.0.write().await?;
         work.require_operator()?;
         let removed = work.run(sqlx::query("DELETE FROM verifiers WHERE id = $1").bind(id.bytes())).await?;
@@ -76,7 +76,7 @@ impl Usage<'_> {
     ///
     /// # Errors
     /// [`Error::Refused`] for anybody but the operator.
-    pub async fn verifiers(&self) -> Result<Vec<RegisteredVerifier>> {
+    pub async fn verifiers(self) -> Result<Vec<RegisteredVerifier>> {
         let mut work = self.0.read().await?;
         work.require_operator()?;
         let rows = work.all(sqlx::query("SELECT * FROM verifiers ORDER BY name")).await?;
@@ -88,7 +88,7 @@ impl Usage<'_> {
     ///
     /// # Errors
     /// [`Error::Refused`] for anybody but the operator; [`Error::NotFound`] for a verifier that is not registered.
-    pub async fn report(&self, verifier: VerifierId, until: DateTime<Utc>, uses: &[KeyUse]) -> Result<u64> {
+    pub async fn report(self, verifier: VerifierId, until: DateTime<Utc>, uses: &[KeyUse]) -> Result<u64> {
         let mut work = self.0.write().await?;
         work.require_operator()?;
         let now = work.now;

@@ -16,8 +16,8 @@ mod place;
 use chrono::TimeDelta;
 use claviger_core::{KeyringKey, KeyringTerms};
 use claviger_sdk::{
-    Actor, EndReason, KeyEdit, KeyId, Lifetime, MasterKey, NewKey, NewServiceAccount, NewTenant, PersonId,
-    Session, Store, TenantId, generate_master_key,
+    Actor, KeyEdit, KeyId, Lifetime, MasterKey, NewKey, NewServiceAccount, NewTenant, PersonId,
+    RevocationReason, Session, Store, TenantId, generate_master_key,
 };
 use place::Place;
 use sqlx::{AssertSqlSafe, Executor, Row};
@@ -128,7 +128,7 @@ async fn change_key(operator: &Session, change: u64, key: &mut Written) -> bool 
             let edit = KeyEdit::new().name(&format!("edited {:016x}", below(u64::MAX)));
             ("edited", keys.edit(id, key.revision, edit).await.unwrap())
         }
-        10 => ("ended", keys.expire_now(id, EndReason::Unused, &key.name).await.unwrap()),
+        10 => ("ended", keys.expire_now(id, RevocationReason::Unused, &key.name).await.unwrap()),
         _ => {
             keys.delete(id, &key.name).await.unwrap();
             acknowledge(&format!("deleted {id}"));
@@ -276,7 +276,7 @@ struct Stored {
     edited: i64,
 }
 
-const STORED: &str = "SELECT k.id AS id, k.revision AS revision, k.ended_at AS ended_at, k.deleted_at AS deleted_at, \
+const STORED: &str = "SELECT k.id AS id, k.revision AS revision, k.revoked_at AS revoked_at, k.deleted_at AS deleted_at, \
     (SELECT COUNT(*) FROM key_values v WHERE v.api_key = k.id) AS all_values, \
     (SELECT COALESCE(MAX(v.generation), 0) FROM key_values v WHERE v.api_key = k.id) AS last_generation, \
     (SELECT COUNT(*) FROM key_values v WHERE v.api_key = k.id AND v.accepted_until = 9223372036854775807) \
@@ -304,7 +304,7 @@ async fn contents(place: &Place) -> Contents {
         let of = |action: &str| of_key.get(action).copied().unwrap_or_default();
         let stored = Stored {
             revision: row.get("revision"),
-            ended: row.get::<i64, _>("ended_at") > 0,
+            ended: row.get::<i64, _>("revoked_at") > 0,
             deleted: row.get::<i64, _>("deleted_at") > 0,
             values: row.get("all_values"),
             last_generation: row.get("last_generation"),

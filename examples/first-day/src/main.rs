@@ -2,9 +2,9 @@
 
 use chrono::{TimeDelta, Utc};
 use claviger_sdk::{
-    Actor, Clock, EndReason, KeyId, KeyUse, Lifetime, ManualClock, NewKey, NewKeyGroup, NewRole,
-    NewServiceAccount, NewSharedSecret, NewTenant, NewUser, PersonId, RoleId, SecretText, Session, Store,
-    TenantId, Unauthenticated, generate_master_key,
+    Actor, Clock, KeyId, KeyUse, Lifetime, ManualClock, NewKey, NewKeyGroup, NewPersonalKey, NewRole,
+    NewServiceAccount, NewSharedSecret, NewTenant, NewUser, PersonId, RevocationReason, RoleId, SecretText,
+    Session, Store, TenantId, Unauthenticated, generate_master_key,
 };
 use std::{env, error::Error};
 
@@ -144,7 +144,7 @@ impl Day {
         let laptop = NewKey::on_my_behalf(company.planner, "laptop", Lifetime::days(30));
         let laptop = ben.keys().generate(laptop).await?;
         println!("  {}: his own, in the role {}", laptop.key.name, laptop.key.role_name);
-        let personal = ben.personal_keys().generate(Lifetime::days(30), None).await?;
+        let personal = ben.personal_keys().generate(NewPersonalKey::new(Lifetime::days(30))).await?;
         println!("  {} is his personal key, with all that he can do", personal.key.id);
         let refused = NewKey::for_tenant(company.readonly, "too much", Lifetime::days(1));
         if let Err(refusal) = ben.keys().generate(refused).await {
@@ -177,7 +177,7 @@ impl Day {
         let found = ada.keys().find_by_text(leaked.expose()).await?;
         let key = found.key.ok_or("it is no personal key")?;
         println!("  it is {:?} ({}), the secret matches: {}", key.name, key.id, found.secret_matches);
-        ada.keys().expire_now(key.id, EndReason::Compromised, &key.name).await?;
+        ada.keys().expire_now(key.id, RevocationReason::Compromised, &key.name).await?;
         if let Err(Unauthenticated::Denied(code)) = self.store.authenticate(leaked.expose(), None).await {
             println!("  from now on whoever presents it is told: {code}");
         }
@@ -194,7 +194,8 @@ impl Day {
         let seen = KeyUse { key: display.id, last_used_at: self.clock.now(), count: 40 };
         platform.usage().report(edge.id, self.clock.now(), &[seen]).await?;
 
-        let report = ada.reviews().report(self.clock.now() - TimeDelta::days(30), 100).await?;
+        let report =
+            ada.reviews().report().unused_since(self.clock.now() - TimeDelta::days(30)).limit(100).await?;
         for key in &report.never_used {
             println!("  {:?} was never used", key.name);
         }

@@ -117,7 +117,7 @@ impl Keys<'_> {
     /// [`Error::BeyondOwnAccess`] for group, networks, external id, metadata and limits of a key that may do what the actor
     /// may not; [`Error::Invalid`]; [`Error::Refused`] while the tenant's keys are locked, but for what is told before
     /// expiry.
-    pub async fn edit(&self, id: KeyId, revision: i64, edit: KeyEdit) -> Result<ApiKey> {
+    pub async fn edit(self, id: KeyId, revision: i64, edit: KeyEdit) -> Result<ApiKey> {
         let mut work = self.0.write().await?;
         let key = load_managed(&mut work, id).await?;
         unchanged("API key", id, revision, key.revision)?;
@@ -133,7 +133,7 @@ impl Keys<'_> {
     ///
     /// # Errors
     /// As [`edit`](Self::edit).
-    pub async fn add_network(&self, id: KeyId, network: Network) -> Result<ApiKey> {
+    pub async fn add_network(self, id: KeyId, network: Network) -> Result<ApiKey> {
         self.change_networks(id, |networks| {
             networks.insert(network);
             Ok(())
@@ -146,7 +146,7 @@ impl Keys<'_> {
     /// # Errors
     /// As [`edit`](Self::edit); [`Error::Invalid`] if it is the last one, because without any the key could be used from
     /// everywhere: [`KeyEdit::networks`] says so if that is meant.
-    pub async fn remove_network(&self, id: KeyId, network: Network) -> Result<ApiKey> {
+    pub async fn remove_network(self, id: KeyId, network: Network) -> Result<ApiKey> {
         self.change_networks(id, |networks| {
             if !networks.remove(&network) {
                 return Err(Error::invalid("network", format!("{network} is none of the key's")));
@@ -164,7 +164,7 @@ impl Keys<'_> {
     }
 
     async fn change_networks(
-        &self,
+        self,
         id: KeyId,
         change: impl FnOnce(&mut BTreeSet<Network>) -> Result<()>,
     ) -> Result<ApiKey> {

@@ -46,7 +46,7 @@ impl Keys<'_> {
     /// [`Error::BeyondOwnAccess`] if the key could do what the actor cannot; [`Error::ConfirmationNeeded`] for a key that
     /// can do everything; [`Error::Refused`] where API keys are switched off, for a role that the user does not have and
     /// for an owner who is deactivated; [`Error::Invalid`]; [`Error::NotFound`].
-    pub async fn generate(&self, new: NewKey) -> Result<Generated> {
+    pub async fn generate(self, new: NewKey) -> Result<Generated> {
         let generated = self.generate_batch(vec![new]).await?;
         let only = generated.into_iter().next();
         only.ok_or_else(|| Error::Damaged("a generated key is missing".into()))
@@ -56,9 +56,12 @@ impl Keys<'_> {
     ///
     /// # Errors
     /// As [`generate`](Self::generate), for the first key for which there is one.
-    pub async fn generate_batch(&self, new: Vec<NewKey>) -> Result<Vec<Generated>> {
+    pub async fn generate_batch(self, new: Vec<NewKey>) -> Result<Vec<Generated>> {
         let mut work = self.0.write().await?;
         let tenant = work.tenant()?;
+        if !work.may("api_keys:modify") {
+            work.require("api_keys:modify_all")?;
+        }
         if !tenant.switched_on {
             return Err(Rule::TenantOff.into());
         }
@@ -98,8 +101,8 @@ impl Keys<'_> {
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::PermissionNeeded`]; [`Error::BeyondOwnAccess`]; [`Error::ConfirmationNeeded`];
-    /// [`Error::Refused`] for a signed key, for one that was ended, and where keys are switched off or locked.
-    pub async fn regenerate(&self, id: KeyId, confirmation: &str) -> Result<Generated> {
+    /// [`Error::Refused`] for a signed key, for one that was revoked, and where keys are switched off or locked.
+    pub async fn regenerate(self, id: KeyId, confirmation: &str) -> Result<Generated> {
         let mut work = self.0.write().await?;
         let key = load_managed(&mut work, id).await?;
         require_improvable(&mut work, &key).await?;
@@ -113,7 +116,7 @@ impl Keys<'_> {
     /// # Errors
     /// As [`regenerate`](Self::regenerate), but for the confirmation; [`Error::Invalid`] for an overlap that is not
     /// between one second and a year.
-    pub async fn rotate(&self, id: KeyId, overlap: TimeDelta) -> Result<Generated> {
+    pub async fn rotate(self, id: KeyId, overlap: TimeDelta) -> Result<Generated> {
         let mut work = self.0.write().await?;
         let key = load_managed(&mut work, id).await?;
         require_improvable(&mut work, &key).await?;
@@ -160,7 +163,7 @@ pub(crate) async fn insert(work: &mut Work, keys: &[(Prepared, Secret)]) -> Resu
             "INSERT INTO api_keys (id, tenant, owner_kind, person, role, role_name, name, name_folded, description, \
              description_folded, key_group, kind, prefix, activated, read_only, api_client, networks, lifetime, \
              not_before, expires_at, lead_days, external_id, metadata, limits, created_at, created_by, \
-             secret_version, listed, last_used_at, use_count, revision, ended_at, end_reason, review_due_at, \
+             secret_version, listed, last_used_at, use_count, revision, revoked_at, revocation_reason, review_due_at, \
              deleted_at, held) ",
         );
         query.rows(batch, |row, (key, secret)| {

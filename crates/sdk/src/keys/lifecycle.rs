@@ -11,10 +11,10 @@ use crate::{
 use claviger_core::{KeyId, KeyKind};
 use serde_json::json;
 
-/// Why a key is ended now.
+/// Why a key is revoked now.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub enum EndReason {
+pub enum RevocationReason {
     /// Somebody else has it, or may have it.
     Compromised,
     /// Nobody needs it.
@@ -23,7 +23,7 @@ pub enum EndReason {
     Other(String),
 }
 
-impl EndReason {
+impl RevocationReason {
     fn as_str(&self) -> &str {
         match self {
             Self::Compromised => "compromised",
@@ -38,8 +38,8 @@ impl Keys<'_> {
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::PermissionNeeded`]; [`Error::BeyondOwnAccess`]; [`Error::Refused`] for a key that was
-    /// ended, and where keys are switched off or locked.
-    pub async fn activate(&self, id: KeyId) -> Result<ApiKey> {
+    /// revoked, and where keys are switched off or locked.
+    pub async fn activate(self, id: KeyId) -> Result<ApiKey> {
         let mut work = self.0.write().await?;
         let key = load_managed(&mut work, id).await?;
         require_improvable(&mut work, &key).await?;
@@ -51,7 +51,7 @@ impl Keys<'_> {
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::PermissionNeeded`].
-    pub async fn deactivate(&self, id: KeyId) -> Result<ApiKey> {
+    pub async fn deactivate(self, id: KeyId) -> Result<ApiKey> {
         let mut work = self.0.write().await?;
         load_managed(&mut work, id).await?;
         set_activated(work, id, false).await
@@ -61,8 +61,8 @@ impl Keys<'_> {
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::PermissionNeeded`]; [`Error::BeyondOwnAccess`]; [`Error::Refused`] for a key that
-    /// never expires, is signed, or was ended, and where keys are switched off or locked.
-    pub async fn refresh(&self, id: KeyId) -> Result<ApiKey> {
+    /// never expires, is signed, or was revoked, and where keys are switched off or locked.
+    pub async fn refresh(self, id: KeyId) -> Result<ApiKey> {
         let mut work = self.0.write().await?;
         let key = load_managed(&mut work, id).await?;
         require_improvable(&mut work, &key).await?;
@@ -87,17 +87,16 @@ impl Keys<'_> {
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::PermissionNeeded`]; [`Error::ConfirmationNeeded`]; [`Error::Invalid`] for a reason
-    /// that is none; [`Error::Refused`] if it was ended before.
-    pub async fn expire_now(&self, id: KeyId, reason: EndReason, confirmation: &str) -> Result<ApiKey> {
+    /// that is none; [`Error::Refused`] if it was revoked before.
+    pub async fn expire_now(self, id: KeyId, reason: RevocationReason, confirmation: &str) -> Result<ApiKey> {
         let mut work = self.0.write().await?;
         let key = load_managed(&mut work, id).await?;
         validate::within("reason", reason.as_str(), 1, 200)?;
         confirm(confirmation, &key.name)?;
-        if key.end.is_some() {
-            return Err(Rule::KeyEnded.into());
+        if key.revocation.is_some() {
+            return Err(Rule::KeyRevoked.into());
         }
-        let update =
-            "UPDATE api_keys SET ended_at = $1, end_reason = $2, revision = revision + 1 WHERE id = $3";
+        let update = "UPDATE api_keys SET revoked_at = $1, revocation_reason = $2, revision = revision + 1 WHERE id = $3";
         let update = sqlx::query(update).bind(work.now).bind(reason.as_str().to_owned());
         work.run(update.bind(id.bytes())).await?;
         work.audit("key.expired_now", id, json!({ "name": key.name, "reason": reason.as_str() }));
@@ -109,7 +108,7 @@ impl Keys<'_> {
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::PermissionNeeded`]; [`Error::ConfirmationNeeded`].
-    pub async fn delete(&self, id: KeyId, confirmation: &str) -> Result<()> {
+    pub async fn delete(self, id: KeyId, confirmation: &str) -> Result<()> {
         let mut work = self.0.write().await?;
         let key = load_managed(&mut work, id).await?;
         confirm(confirmation, &key.name)?;
@@ -143,17 +142,17 @@ pub(crate) async fn erase(work: &mut Work, key: &ApiKey) -> Result<()> {
         work.run(sqlx::query(delete).bind(key.id.bytes())).await?;
     }
     let update = sqlx::query(
-        "UPDATE api_keys SET listed = 0, deleted_at = $1, ended_at = CASE WHEN ended_at = 0 THEN $2 ELSE ended_at END, \
-         end_reason = CASE WHEN ended_at = 0 THEN 'deleted' ELSE end_reason END, revision = revision + 1 WHERE id = $3",
+        "UPDATE api_keys SET listed = 0, deleted_at = $1, revoked_at = CASE WHEN revoked_at = 0 THEN $2 ELSE revoked_at END, \
+         revocation_reason = CASE WHEN revoked_at = 0 THEN 'deleted' ELSE revocation_reason END, revision = revision + 1 WHERE id = $3",
     );
     work.run(update.bind(work.now).bind(work.now).bind(key.id.bytes())).await.map(|_| ())
 }
 
 /// Ends the keys that act in a role which `person` has lost, or which is deleted. Returns how many.
-pub(crate) async fn end_keys_in_role(work: &mut Work, person: Option<PersonId>, role: RoleId) -> Result<u64> {
+pub(crate) async fn revoke_keys_in_role(work: &mut Work, person: Option<PersonId>, role: RoleId) -> Result<u64> {
     let reason = if person.is_some() { "role_taken" } else { "role_deleted" };
-    let end = "UPDATE api_keys SET ended_at = $1, end_reason = $2, revision = revision + 1 \
-               WHERE role = $3 AND ended_at = 0 AND deleted_at = 0";
+    let end = "UPDATE api_keys SET revoked_at = $1, revocation_reason = $2, revision = revision + 1 \
+               WHERE role = $3 AND revoked_at = 0 AND deleted_at = 0";
     let rows = match person {
         None => {
             let end = sqlx::query(sqlx::AssertSqlSafe(format!("{end} RETURNING id")));
@@ -165,7 +164,7 @@ pub(crate) async fn end_keys_in_role(work: &mut Work, person: Option<PersonId>, 
         }
     };
     for row in &rows {
-        work.audit("key.ended", row.id::<KeyId>("id")?, json!({ "reason": reason }));
+        work.audit("key.revoked", row.id::<KeyId>("id")?, json!({ "reason": reason }));
     }
     Ok(rows.len() as u64)
 }

@@ -198,6 +198,7 @@ impl ListKeys<'_> {
     async fn run(self) -> Result<Page<ApiKey>> {
         let mut work = self.session.read().await?;
         check_limit(self.limit)?;
+        validate::sought("starting_with", &self.starting_with)?;
         let only_user = only_behalf_of(&work)?;
         self.read(&mut work, only_user).await
     }

@@ -11,12 +11,12 @@ mod new;
 
 pub use edit::KeyEdit;
 pub use generate::Generated;
-pub use lifecycle::EndReason;
+pub use lifecycle::RevocationReason;
 pub use list::{KeySort, ListKeys};
 pub use new::{KeyLimit, Lifetime, NewKey};
 
 pub(crate) use generate::{Secret, insert, remake_secret};
-pub(crate) use lifecycle::{end_keys_in_role, erase, set_activated};
+pub(crate) use lifecycle::{revoke_keys_in_role, erase, set_activated};
 pub(crate) use new::{Prepared, check_lifetime};
 
 use crate::{
@@ -97,8 +97,8 @@ impl KeyOwner {
 pub enum KeyStatus {
     /// It is good.
     Active,
-    /// It was ended for good: by hand, with its role, or because it was compromised.
-    Ended,
+    /// It was revoked: by hand, with its role, or because it was compromised.
+    Revoked,
     /// It was deactivated.
     Deactivated,
     /// Its group is switched off.
@@ -127,10 +127,10 @@ pub enum LastUse {
     Unknown,
 }
 
-/// When and why a key was ended.
+/// When and why a key was revoked.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub struct End {
+pub struct Revocation {
     /// When.
     pub at: DateTime<Utc>,
     /// `compromised`, `unused`, `role_taken`, `role_deleted`, or what was said.
@@ -203,8 +203,8 @@ pub struct ApiKey {
     pub created_at: DateTime<Utc>,
     /// By whom: as the audit log names him.
     pub created_by: String,
-    /// When and why it was ended, if it was.
-    pub end: Option<End>,
+    /// When and why it was revoked, if it was.
+    pub revocation: Option<Revocation>,
     /// When somebody should look at it again, if that was recorded.
     pub review_due_at: Option<DateTime<Utc>>,
     /// Grows with each change.
@@ -227,7 +227,7 @@ pub struct Found {
     pub key: Option<ApiKey>,
     /// The user whose personal key it is, if it is one.
     pub personal_key_of: Option<PersonId>,
-    /// Whether the text is the whole key, with a secret that is or was just now the key's: then it must be ended.
+    /// Whether the text is the whole key, with a secret that is or was just now the key's: then it must be revoked.
     pub secret_matches: bool,
 }
 
@@ -236,7 +236,7 @@ impl Keys<'_> {
     ///
     /// # Errors
     /// [`Error::NotFound`], also if the actor may not see it.
-    pub async fn get(&self, id: KeyId) -> Result<ApiKey> {
+    pub async fn get(self, id: KeyId) -> Result<ApiKey> {
         let mut work = self.0.read().await?;
         load_visible(&mut work, id).await
     }
@@ -245,7 +245,7 @@ impl Keys<'_> {
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    pub async fn access(&self, id: KeyId) -> Result<Access> {
+    pub async fn access(self, id: KeyId) -> Result<Access> {
         let mut work = self.0.read().await?;
         let key = load_visible(&mut work, id).await?;
         let access = effective::access_of_owner(&mut work, key.owner).await?;
@@ -257,7 +257,7 @@ impl Keys<'_> {
     /// # Errors
     /// [`Error::PermissionNeeded`] without `api_keys:view` or `api_keys:modify_all`; [`Error::Invalid`] if the text is
     /// none of our keys (it says why, and holds none of it); [`Error::NotFound`] if there is no such key here.
-    pub async fn find_by_text(&self, text: &str) -> Result<Found> {
+    pub async fn find_by_text(self, text: &str) -> Result<Found> {
         let mut work = self.0.read().await?;
         require_view_all(&work)?;
         let parsed = parse(text.trim()).map_err(|error| Error::invalid("text", error.to_string()))?;
@@ -318,7 +318,7 @@ async fn load_managed(work: &mut Work, id: KeyId) -> Result<ApiKey> {
     Ok(key)
 }
 
-/// Makes sure that a key can be made good, or better: its tenant is on and not locked, it has not ended, and the actor
+/// Makes sure that a key can be made good, or better: its tenant is on and not locked, it was not revoked, and the actor
 /// has what it has.
 pub(crate) async fn require_improvable(work: &mut Work, key: &ApiKey) -> Result<()> {
     let tenant = work.tenant()?;
@@ -328,8 +328,8 @@ pub(crate) async fn require_improvable(work: &mut Work, key: &ApiKey) -> Result<
     if tenant.locked {
         return Err(Rule::KeysLocked.into());
     }
-    if key.end.is_some() {
-        return Err(Rule::KeyEnded.into());
+    if key.revocation.is_some() {
+        return Err(Rule::KeyRevoked.into());
     }
     let access = effective::access_of_owner(work, key.owner).await?;
     work.caller.access.require_all_of(&own_part(key, access))
@@ -419,9 +419,9 @@ fn read(row: &AnyRow, now: i64, reported: Option<i64>) -> Result<ApiKey> {
         0 => LastUse::Unknown,
         seconds => LastUse::At(time(seconds).ok_or_else(|| damaged("last_used_at"))?),
     };
-    let ended_at = row.optional_time("ended_at")?;
-    let end = match ended_at {
-        Some(at) => Some(End { at, reason: row.text("end_reason")? }),
+    let revoked_at = row.optional_time("revoked_at")?;
+    let revocation = match revoked_at {
+        Some(at) => Some(Revocation { at, reason: row.text("revocation_reason")? }),
         None => None,
     };
     let lifetime = row.int("lifetime")?;
@@ -431,8 +431,8 @@ fn read(row: &AnyRow, now: i64, reported: Option<i64>) -> Result<ApiKey> {
         tenant_off: !row.flag("tenant_on")?,
     };
     let activated = row.flag("activated")?;
-    let status = if end.is_some() {
-        KeyStatus::Ended
+    let status = if revocation.is_some() {
+        KeyStatus::Revoked
     } else if !activated {
         KeyStatus::Deactivated
     } else if switches.group_off {
@@ -479,7 +479,7 @@ fn read(row: &AnyRow, now: i64, reported: Option<i64>) -> Result<ApiKey> {
         use_count: row.int("use_count")?,
         created_at: row.time("created_at")?,
         created_by: row.text("created_by")?,
-        end,
+        revocation,
         review_due_at: row.optional_time("review_due_at")?,
         revision: row.int("revision")?,
         switches,

@@ -10,7 +10,7 @@ use crate::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use claviger_core::{KeyKind, KeyPrefix, Network, OpaqueUse};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// For how long a key is good. There is no default: whoever generates a key decides.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
@@ -327,7 +327,7 @@ impl Preparation {
         validate::name("name", &new.name)?;
         edit::check_details(&new.description, new.external_id.as_deref(), new.metadata.as_deref())?;
         let networks = new.networks.iter().map(|text| text.parse());
-        let networks: Vec<Network> = networks
+        let networks: BTreeSet<Network> = networks
             .collect::<Result<_, _>>()
             .map_err(|_| Error::invalid("networks", "expected networks"))?;
         let notify_days_before = edit::check_days(new.notify_days_before)?;
@@ -377,7 +377,7 @@ impl Preparation {
             activated: new.activated,
             read_only: new.read_only,
             api_client: new.api_client,
-            networks,
+            networks: networks.into_iter().collect(),
             lifetime,
             not_before,
             expires_at: lifetime.map(|seconds| from.saturating_add(seconds)),

@@ -173,8 +173,8 @@ CREATE TABLE api_keys (
     created_at BIGINT NOT NULL,
     created_by {text} NOT NULL,
     revision BIGINT NOT NULL,
-    ended_at BIGINT NOT NULL,
-    end_reason {text} NOT NULL,
+    revoked_at BIGINT NOT NULL,
+    revocation_reason {text} NOT NULL,
     review_due_at BIGINT NOT NULL,
     -- Of a signed key: what made it.
     secret_version {blob} REFERENCES secret_versions (id),

@@ -7,7 +7,8 @@ use crate::{
 use chrono::TimeDelta;
 use claviger_core::{SignedKeyTerms, VerifierValue, parse};
 use claviger_sdk::{
-    EndReason, Lifetime, NewKey, NewKeyGroup, NewRole, NewUser, Rule, Session, Unauthenticated,
+    Lifetime, NewKey, NewKeyGroup, NewPersonalKey, NewRole, NewUser, RevocationReason, Rule, Session,
+    Unauthenticated,
 };
 
 const MONTH: Lifetime = Lifetime::days(30);
@@ -63,7 +64,7 @@ on_both_stores! {
     async fn keys_never_grant(company: Company) {
         let new = NewKey::for_tenant(company.admin.id, "root", MONTH).confirming("ADMIN");
         let root = company.as_ada.keys().generate(new).await.unwrap();
-        let personal = company.as_ada.personal_keys().generate(MONTH, Some("ADMIN")).await.unwrap();
+        let personal = company.as_ada.personal_keys().generate(NewPersonalKey::new(MONTH).confirming("ADMIN")).await.unwrap();
         let role = company.role_of("Viewer", &["flights:view"]).await;
         let (bob, _) = company.user_in("Bob", &[], &role).await;
         for generated in [root, personal] {
@@ -112,14 +113,14 @@ on_both_stores! {
 
     async fn a_personal_key_cannot_do_what_is_the_users_own_affair(company: Company) {
         let (bob, as_bob) = company.user("Bob", &["people:view"]).await;
-        let generated = as_bob.personal_keys().generate(MONTH, None).await.unwrap();
+        let generated = as_bob.personal_keys().generate(NewPersonalKey::new(MONTH)).await.unwrap();
         let session = acting(&company, text(&generated)).await;
         assert!(session.people().list().await.is_ok());
         let personal = session.personal_keys();
         let id = generated.key.id.to_string();
         assert_eq!(personal.get().await.unwrap_err().rule(), Some(Rule::UserOnly));
         assert_eq!(personal.access().await.unwrap_err().rule(), Some(Rule::UserOnly));
-        assert_eq!(personal.generate(MONTH, None).await.unwrap_err().rule(), Some(Rule::UserOnly));
+        assert_eq!(personal.generate(NewPersonalKey::new(MONTH)).await.unwrap_err().rule(), Some(Rule::UserOnly));
         assert_eq!(personal.regenerate(&id).await.unwrap_err().rule(), Some(Rule::UserOnly));
         assert_eq!(code(personal.deactivate(bob.id).await), "permission_needed");
         assert_eq!(code(personal.activate(bob.id).await), "permission_needed");
@@ -131,14 +132,13 @@ on_both_stores! {
         let secret = company.issuing_secret().await;
         let new = NewKey::for_tenant(company.readonly.id, "signed", MONTH).signed_by(secret);
         let signed = company.as_ada.keys().generate(new).await.unwrap();
-        // No issuing secret is asked, so none is for the prefix.
-        assert_eq!(denial(&company, text(&signed)).await, "wrong_prefix");
+        assert_eq!(denial(&company, text(&signed)).await, "unknown_key");
         let client = company.key("client").await;
         let value = VerifierValue::of_key(&parse(text(&client)).unwrap()).unwrap();
         let now = u64::try_from(company.now().timestamp()).unwrap();
         let issuer = company.issuing_key(secret).await;
         let token = issuer.generate_access_token(client.key.id, &value, SignedKeyTerms::expiring(now, 60)).unwrap();
-        assert_eq!(denial(&company, token.expose()).await, "wrong_prefix");
+        assert_eq!(denial(&company, token.expose()).await, "unknown_key");
         let secret = company.operator.shared_secrets().reveal(secret).await.unwrap();
         assert_eq!(denial(&company, secret.expose()).await, "malformed");
     }
@@ -196,7 +196,7 @@ on_both_stores! {
         company.operator.tenants().switch_on(company.tenant.id).await.unwrap();
         company.advance(TimeDelta::days(1));
         denied("expired").await;
-        ada.keys().expire_now(id, EndReason::Unused, "sync").await.unwrap();
+        ada.keys().expire_now(id, RevocationReason::Unused, "sync").await.unwrap();
         denied("revoked").await;
         ada.keys().delete(id, "sync").await.unwrap();
         assert_eq!(denial(&company, text).await, "unknown_key");

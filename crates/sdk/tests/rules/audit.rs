@@ -4,8 +4,9 @@
 use crate::company::{Company, code, on_both_stores, start};
 use chrono::TimeDelta;
 use claviger_sdk::{
-    Actor, AuditEvent, AuditHead, EndReason, Error, KeyEdit, KeyGroupEdit, Lifetime, NewKey, NewKeyGroup,
-    NewRole, NewServiceAccount, NewSharedSecret, NewTenant, NewUser, PersonEdit, RoleEdit, Rule, Session,
+    Actor, AuditEvent, AuditHead, Error, KeyEdit, KeyGroupEdit, Lifetime, NewKey, NewKeyGroup,
+    NewPersonalKey, NewRole, NewServiceAccount, NewSharedSecret, NewTenant, NewUser, PersonEdit,
+    RevocationReason, RoleEdit, Rule, Session,
 };
 use sqlx::{AnyConnection, AssertSqlSafe, Connection, Executor, Row};
 
@@ -139,7 +140,7 @@ on_both_stores! {
         ada.keys().rotate(key.id, TimeDelta::days(1)).await.unwrap();
         ada.keys().regenerate(key.id, "sync").await.unwrap();
         ada.reviews().record(key.id, "still needed", None).await.unwrap();
-        ada.keys().expire_now(key.id, EndReason::Unused, "sync").await.unwrap();
+        ada.keys().expire_now(key.id, RevocationReason::Unused, "sync").await.unwrap();
         ada.keys().delete(key.id, "sync").await.unwrap();
         let secret = ada.shared_secrets().create(NewSharedSecret::integration("partner")).await.unwrap();
         ada.shared_secrets().reveal(secret.id).await.unwrap();
@@ -220,7 +221,7 @@ on_both_stores! {
         company.as_ada.roles().delete(role.id, "pilot").await.unwrap();
         let events = company.as_ada.audit().list().of_record(key.id).await.unwrap();
         let actions: Vec<_> = events.iter().map(|event| event.action.as_str()).collect();
-        assert_eq!(actions, ["key.ended", "key.generated"]);
+        assert_eq!(actions, ["key.revoked", "key.generated"]);
     }
 
     async fn events_are_listed_the_newest_first_by_record_by_action_and_in_parts(company: Company) {
@@ -279,7 +280,7 @@ on_both_stores! {
         let new = NewKey::for_service_account(account.id, "signer", Lifetime::days(1)).for_signing();
         secrets.push(keys.generate(new).await.unwrap().text.unwrap().expose().to_owned());
         let personal =
-            company.as_ada.personal_keys().generate(Lifetime::days(1), Some("ADMIN")).await.unwrap();
+            company.as_ada.personal_keys().generate(NewPersonalKey::new(Lifetime::days(1)).confirming("ADMIN")).await.unwrap();
         let client_id = personal.key.id.to_string();
         secrets.push(personal.text.unwrap().expose().to_owned());
         let personal = company.as_ada.personal_keys().regenerate(&client_id).await.unwrap();

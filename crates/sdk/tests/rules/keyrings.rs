@@ -9,7 +9,8 @@ use claviger_core::{
     KeyringKey, KeyringTerms, RequestContext, SharedSecret, SignedKeyTerms, Verdict, Verified, Verifier,
 };
 use claviger_sdk::{
-    EndReason, Generated, KeyId, KeyKind, Lifetime, NewKey, NewKeyGroup, NewSharedSecret, Rule, TenantId,
+    Generated, KeyId, KeyKind, Lifetime, NewKey, NewKeyGroup, NewPersonalKey, NewSharedSecret,
+    RevocationReason, Rule, TenantId,
 };
 
 const MONTH: Lifetime = Lifetime::days(30);
@@ -74,7 +75,7 @@ on_both_stores! {
         let accounts = keys.generate(new).await.unwrap();
         let bobs = keys.generate(NewKey::on_behalf_of(bob.id, role.id, "bob's", MONTH)).await.unwrap();
         let tenants = keys.generate(NewKey::for_tenant(role.id, "tenant's", Lifetime::UNLIMITED)).await.unwrap();
-        let personal = as_bob.personal_keys().generate(MONTH, None).await.unwrap();
+        let personal = as_bob.personal_keys().generate(NewPersonalKey::new(MONTH)).await.unwrap();
         let tenant = company.tenant.id.to_string();
         let end = Some(seconds(&company) + 30 * 86_400);
         for (generated, owner, role, permissions, expires_at) in [
@@ -167,7 +168,7 @@ on_both_stores! {
 
     async fn a_key_that_was_ended_is_revoked_and_a_deleted_one_unknown(company: Company) {
         let generated = company.key("import").await;
-        company.as_ada.keys().expire_now(generated.key.id, EndReason::Compromised, "import").await.unwrap();
+        company.as_ada.keys().expire_now(generated.key.id, RevocationReason::Compromised, "import").await.unwrap();
         assert_eq!(denial(&company, text(&generated)).await, "revoked");
         company.as_ada.keys().delete(generated.key.id, "import").await.unwrap();
         assert_eq!(denial(&company, text(&generated)).await, "unknown_key");
@@ -223,7 +224,7 @@ on_both_stores! {
         company.as_ada.keys().add_network(generated.key.id, network).await.unwrap();
         assert_eq!(denial(&company, text(&generated)).await, "ip_not_allowed");
         let event = company.as_ada.keys();
-        event.expire_now(generated.key.id, EndReason::Compromised, "signed").await.unwrap();
+        event.expire_now(generated.key.id, RevocationReason::Compromised, "signed").await.unwrap();
         assert_eq!(denial(&company, text(&generated)).await, "revoked");
     }
 
@@ -295,7 +296,7 @@ on_both_stores! {
         let generated = company.key("import").await;
         let signed = signed(&company, "signed", MONTH).await;
         let (_, as_bob) = company.user("Bob", &[]).await;
-        let personal = as_bob.personal_keys().generate(MONTH, None).await.unwrap();
+        let personal = as_bob.personal_keys().generate(NewPersonalKey::new(MONTH)).await.unwrap();
         let other = company.other_tenant().await;
         let tenants = other.tenants().list().await.unwrap();
         let theirs = tenants.iter().find(|tenant| tenant.name == "Other").unwrap().id;
@@ -337,5 +338,31 @@ on_both_stores! {
         let unknown = ["ten_0000000000g".parse().unwrap()];
         let outcome = company.operator.keyrings().bundle(&unknown, &keyring_key(), terms, 1).await;
         assert_eq!(code(outcome), "not_found");
+    }
+
+    async fn a_key_that_a_keyring_has_no_room_for_is_off_and_holds_nobody_up(company: Company) {
+        let platform = company.store.acting_as(Actor::operator("platform"));
+        let names: Vec<String> = (0..80).map(|number| format!("{}:{number}", "x".repeat(110))).collect();
+        for name in &names {
+            platform.permissions().define(name, "").await.unwrap();
+        }
+        let (front, back) = names.split_at(40);
+        let front = company.operator.roles().define(NewRole::new("FRONT", front.to_vec())).await.unwrap().id;
+        let growing = company.operator.roles().define(NewRole::new("BACK", ["flights:view"])).await.unwrap();
+        let (growing, revision) = (growing.id, growing.revision);
+        let account = company.service_account("both", &[]).await;
+        for role in [front, growing] {
+            company.operator.people().grant_role(account.id, role).await.unwrap();
+        }
+        let new = NewKey::for_service_account(account.id, "too much", MONTH);
+        let too_much = company.as_ada.keys().generate(new).await.unwrap();
+        let other = company.key("other").await;
+        let edit = RoleEdit::new().permissions(back.to_vec());
+        company.operator.roles().edit(growing, revision, edit).await.unwrap();
+        let verifier = verifier_for(&company, &[company.tenant.id]).await;
+        let context = RequestContext::at(seconds(&company));
+        let denial = verifier.verify_key(text(&too_much), &context).denial();
+        assert_eq!(denial, Some(claviger_core::DenialCode::Disabled));
+        assert_eq!(verifier.verify_key(text(&other), &context).denial(), None);
     }
 }

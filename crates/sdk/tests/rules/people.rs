@@ -2,8 +2,8 @@
 
 use crate::company::{Company, code, on_both_stores};
 use claviger_sdk::{
-    Actor, Error, KeyStatus, Lifetime, NewKey, NewServiceAccount, NewTenant, NewUser, Person, PersonEdit,
-    PersonKind, Rule, Session,
+    Actor, Error, KeyStatus, Lifetime, NewKey, NewPersonalKey, NewServiceAccount, NewTenant, NewUser, Person,
+    PersonEdit, PersonKind, Rule, Session,
 };
 
 fn account(name: &str) -> NewServiceAccount {
@@ -283,7 +283,7 @@ on_both_stores! {
             as_robot.people().list().await.unwrap_err(),
             as_robot.people().get(robot.id).await.unwrap_err(),
             as_robot.tenants().lock_keys().await.unwrap_err(),
-            as_robot.personal_keys().generate(Lifetime::days(1), Some("ADMIN")).await.unwrap_err(),
+            as_robot.personal_keys().generate(NewPersonalKey::new(Lifetime::days(1)).confirming("ADMIN")).await.unwrap_err(),
         ] {
             assert_eq!(refused.rule(), Some(Rule::ServiceAccountIsNoActor));
         }
@@ -339,5 +339,35 @@ on_both_stores! {
         let nobody = company.store.acting_as(Actor::user("per_0000000000g".parse().unwrap()));
         assert_eq!(code(nobody.tenants().list().await), "not_found");
         assert_eq!(code(nobody.people().list().await), "not_found");
+    }
+
+    async fn nobody_is_taken_for_a_user_who_may_do_more(company: Company) {
+        let (_, clerk) = company.user("Clerk", &["people:modify", "people:view"]).await;
+        let (bob, _) = company.user("Bob", &["people:view"]).await;
+        for edit in [PersonEdit::new().email("clerk@northwind.example"), PersonEdit::new().external_id(Some("clerk"))] {
+            let edited = clerk.people().edit(company.ada.id, company.ada.revision, edit.clone()).await;
+            assert_eq!(code(edited), "beyond_own_access");
+            let now = clerk.people().get(bob.id).await.unwrap();
+            assert!(clerk.people().edit(bob.id, now.revision, edit).await.is_ok());
+        }
+        let renamed = PersonEdit::new().name("Ada P.");
+        assert!(clerk.people().edit(company.ada.id, company.ada.revision, renamed).await.is_ok());
+    }
+
+    async fn nobody_is_granted_more_than_a_keyring_has_room_for(company: Company) {
+        let platform = company.store.acting_as(Actor::operator("platform"));
+        let long = "x".repeat(110);
+        let names: Vec<String> = (0..80).map(|number| format!("{long}:{number}")).collect();
+        for name in &names {
+            platform.permissions().define(name, "").await.unwrap();
+        }
+        let (front, back) = names.split_at(40);
+        let define = |name, part: &[String]| company.operator.roles().define(NewRole::new(name, part.to_vec()));
+        let front = define("FRONT", front).await.unwrap().id;
+        let back = define("BACK", back).await.unwrap().id;
+        let account = company.service_account("both", &[]).await;
+        company.operator.people().grant_role(account.id, front).await.unwrap();
+        assert_eq!(code(company.operator.people().grant_role(account.id, back).await), "invalid");
+        assert_eq!(company.operator.people().roles(account.id).await.unwrap().len(), 1);
     }
 }

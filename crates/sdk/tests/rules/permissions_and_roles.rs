@@ -320,7 +320,7 @@ on_both_stores! {
         assert_eq!(company.as_ada.people().access(ben.id).await.unwrap().patterns().count(), 0);
         for generated in ending {
             let key = keys.get(generated.key.id).await.unwrap();
-            assert_eq!((key.status, key.end.unwrap().reason.as_str()), (KeyStatus::Ended, "role_deleted"));
+            assert_eq!((key.status, key.revocation.unwrap().reason.as_str()), (KeyStatus::Revoked, "role_deleted"));
             assert!(company.store.authenticate(generated.text.unwrap().expose(), None).await.is_err());
         }
         assert_eq!(keys.get(other).await.unwrap().status, KeyStatus::Active);
@@ -343,12 +343,12 @@ on_both_stores! {
         assert_eq!(company.as_ada.people().take_role(ben.id, pilot.id).await.unwrap(), 0, "it is gone");
         assert_eq!(names(&company.as_ada.people().roles(ben.id).await.unwrap()), ["crew"]);
         let ended = keys.get(issued[0]).await.unwrap();
-        assert_eq!((ended.status, ended.end.unwrap().reason.as_str()), (KeyStatus::Ended, "role_taken"));
+        assert_eq!((ended.status, ended.revocation.unwrap().reason.as_str()), (KeyStatus::Revoked, "role_taken"));
         for key in &issued[1..] {
             assert_eq!(keys.get(*key).await.unwrap().status, KeyStatus::Active);
         }
         company.as_ada.people().grant_role(ben.id, pilot.id).await.unwrap();
-        assert_eq!(keys.get(issued[0]).await.unwrap().status, KeyStatus::Ended, "for good");
+        assert_eq!(keys.get(issued[0]).await.unwrap().status, KeyStatus::Revoked, "for good");
     }
 
     async fn granting_and_taking_needs_people_grant(company: Company) {

@@ -5,7 +5,7 @@ use crate::{
     keys::{ids, is_good, text},
 };
 use chrono::TimeDelta;
-use claviger_sdk::{KeyKind, KeyOwner, KeyStatus, Lifetime, Rule};
+use claviger_sdk::{KeyKind, KeyOwner, KeyStatus, Lifetime, NewPersonalKey, Rule};
 
 const MONTH: Lifetime = Lifetime::days(30);
 
@@ -19,7 +19,7 @@ on_both_stores! {
         assert_eq!(code(personal.deactivate(bob.id).await), "not_found");
         assert_eq!(code(personal.activate(bob.id).await), "not_found");
         assert_eq!(code(personal.delete(bob.id, &bob.id.to_string()).await), "not_found");
-        let generated = personal.generate(MONTH, None).await.unwrap();
+        let generated = personal.generate(NewPersonalKey::new(MONTH)).await.unwrap();
         assert_eq!(personal.get().await.unwrap(), Some(generated.key.clone()));
         assert_eq!((generated.key.owner, generated.key.kind), (KeyOwner::Personal(bob.id), KeyKind::Opaque));
         assert_eq!(generated.key.expires_at, Some(company.now() + TimeDelta::days(30)));
@@ -30,11 +30,11 @@ on_both_stores! {
     async fn a_user_has_at_most_one(company: Company) {
         let (bob, as_bob) = company.user("Bob", &[]).await;
         let (_, as_eve) = company.user("Eve", &[]).await;
-        let first = as_bob.personal_keys().generate(MONTH, None).await.unwrap();
-        assert_eq!(code(as_bob.personal_keys().generate(MONTH, None).await), "exists");
-        assert!(as_eve.personal_keys().generate(MONTH, None).await.is_ok());
+        let first = as_bob.personal_keys().generate(NewPersonalKey::new(MONTH)).await.unwrap();
+        assert_eq!(code(as_bob.personal_keys().generate(NewPersonalKey::new(MONTH)).await), "exists");
+        assert!(as_eve.personal_keys().generate(NewPersonalKey::new(MONTH)).await.is_ok());
         as_bob.personal_keys().delete(bob.id, &bob.id.to_string()).await.unwrap();
-        let second = as_bob.personal_keys().generate(MONTH, None).await.unwrap();
+        let second = as_bob.personal_keys().generate(NewPersonalKey::new(MONTH)).await.unwrap();
         assert_ne!(first.key.id, second.key.id);
         assert!(!is_good(&company, text(&first)).await && is_good(&company, text(&second)).await);
     }
@@ -44,7 +44,7 @@ on_both_stores! {
         let key = company.store.authenticate(text(&account), None).await.unwrap();
         for session in [company.operator.clone(), company.store.acting_as(key)] {
             let personal = session.personal_keys();
-            assert_eq!(personal.generate(MONTH, None).await.unwrap_err().rule(), Some(Rule::UserOnly));
+            assert_eq!(personal.generate(NewPersonalKey::new(MONTH)).await.unwrap_err().rule(), Some(Rule::UserOnly));
             assert_eq!(personal.get().await.unwrap_err().rule(), Some(Rule::UserOnly));
             assert_eq!(personal.access().await.unwrap_err().rule(), Some(Rule::UserOnly));
             assert_eq!(personal.regenerate("x").await.unwrap_err().rule(), Some(Rule::UserOnly));
@@ -53,14 +53,14 @@ on_both_stores! {
 
     async fn it_is_in_nobody_elses_list_report_or_clients(company: Company) {
         let (bob, as_bob) = company.user("Bob", &["api_keys:view", "flights:view"]).await;
-        let id = as_bob.personal_keys().generate(MONTH, None).await.unwrap().key.id;
+        let id = as_bob.personal_keys().generate(NewPersonalKey::new(MONTH)).await.unwrap().key.id;
         company.advance(TimeDelta::days(31));
         company.as_ada.people().deactivate(bob.id).await.unwrap();
         let keys = company.as_ada.keys();
         assert!(keys.list().await.unwrap().records.is_empty());
         assert!(keys.list().owned_by(bob.id).await.unwrap().records.is_empty());
         assert!(company.as_ada.api_clients().list().await.unwrap().is_empty());
-        let report = company.as_ada.reviews().report(company.now(), 100).await.unwrap();
+        let report = company.as_ada.reviews().report().unused_since(company.now()).limit(100).await.unwrap();
         for list in [
             report.never_used, report.unused, report.use_unknown, report.expired, report.inactive_owner,
             report.admin, report.review_due,
@@ -74,7 +74,7 @@ on_both_stores! {
             keys.refresh(id).await.map(drop),
             keys.rotate(id, TimeDelta::days(1)).await.map(drop),
             keys.regenerate(id, "Bob").await.map(drop),
-            keys.expire_now(id, claviger_sdk::EndReason::Unused, "Bob").await.map(drop),
+            keys.expire_now(id, claviger_sdk::RevocationReason::Unused, "Bob").await.map(drop),
             keys.delete(id, "Bob").await,
             company.as_ada.reviews().record(id, "", None).await.map(drop),
         ] {
@@ -86,11 +86,11 @@ on_both_stores! {
         let (bob, as_bob) = company.user("Bob", &["api_keys:view", "api_keys:modify"]).await;
         let (eve, as_eve) = company.user("Eve", &["api_keys:modify_all"]).await;
         assert!(as_eve.personal_keys().holders().await.unwrap().is_empty());
-        as_bob.personal_keys().generate(MONTH, None).await.unwrap();
+        as_bob.personal_keys().generate(NewPersonalKey::new(MONTH)).await.unwrap();
         let holders = as_eve.personal_keys().holders().await.unwrap();
         assert_eq!(holders.iter().map(|holder| (holder.user, holder.activated)).collect::<Vec<_>>(), [(bob.id, true)]);
         assert_eq!(code(as_bob.personal_keys().holders().await), "permission_needed");
-        as_eve.personal_keys().generate(MONTH, None).await.unwrap();
+        as_eve.personal_keys().generate(NewPersonalKey::new(MONTH)).await.unwrap();
         let holders = company.as_ada.personal_keys().holders().await.unwrap();
         let mut users = [bob.id, eve.id];
         users.sort_unstable();
@@ -100,7 +100,7 @@ on_both_stores! {
 
     async fn administrators_deactivate_and_delete_it(company: Company) {
         let (bob, as_bob) = company.user("Bob", &[]).await;
-        let generated = as_bob.personal_keys().generate(MONTH, None).await.unwrap();
+        let generated = as_bob.personal_keys().generate(NewPersonalKey::new(MONTH)).await.unwrap();
         let (_, as_eve) = company.user("Eve", &["api_keys:view", "api_keys:modify"]).await;
         let confirmation = bob.id.to_string();
         for outcome in [
@@ -122,7 +122,7 @@ on_both_stores! {
 
     async fn what_an_administrator_has_deactivated_the_user_cannot_activate(company: Company) {
         let (bob, as_bob) = company.user("Bob", &[]).await;
-        let generated = as_bob.personal_keys().generate(MONTH, None).await.unwrap();
+        let generated = as_bob.personal_keys().generate(NewPersonalKey::new(MONTH)).await.unwrap();
         let personal = as_bob.personal_keys();
         assert!(!personal.deactivate(bob.id).await.unwrap().activated);
         assert!(!is_good(&company, text(&generated)).await);
@@ -142,7 +142,7 @@ on_both_stores! {
 
     async fn it_has_the_users_access_at_every_moment(company: Company) {
         let (bob, as_bob) = company.user("Bob", &["flights:view"]).await;
-        let generated = as_bob.personal_keys().generate(MONTH, None).await.unwrap();
+        let generated = as_bob.personal_keys().generate(NewPersonalKey::new(MONTH)).await.unwrap();
         let allows = async |permission: &str| {
             as_bob.personal_keys().access().await.unwrap().allows(permission)
         };
@@ -163,7 +163,7 @@ on_both_stores! {
 
     async fn regenerating_keeps_the_client_id_and_has_no_overlap(company: Company) {
         let (_, as_bob) = company.user("Bob", &[]).await;
-        let old = as_bob.personal_keys().generate(MONTH, None).await.unwrap();
+        let old = as_bob.personal_keys().generate(NewPersonalKey::new(MONTH)).await.unwrap();
         company.advance(TimeDelta::days(10));
         assert_eq!(code(as_bob.personal_keys().regenerate("Bob").await), "confirmation_needed");
         assert!(is_good(&company, text(&old)).await);
@@ -175,23 +175,33 @@ on_both_stores! {
 
     async fn one_that_can_do_everything_needs_a_confirmation(company: Company) {
         let personal = company.as_ada.personal_keys();
-        assert_eq!(code(personal.generate(MONTH, None).await), "confirmation_needed");
-        assert_eq!(code(personal.generate(MONTH, Some("ada")).await), "confirmation_needed");
-        assert!(personal.generate(MONTH, Some("ADMIN")).await.is_ok());
+        assert_eq!(code(personal.generate(NewPersonalKey::new(MONTH)).await), "confirmation_needed");
+        assert_eq!(code(personal.generate(NewPersonalKey::new(MONTH).confirming("ada")).await), "confirmation_needed");
+        assert!(personal.generate(NewPersonalKey::new(MONTH).confirming("ADMIN")).await.is_ok());
     }
 
     async fn where_keys_are_off_none_is_generated_and_none_is_good(company: Company) {
         let (bob, as_bob) = company.user("Bob", &[]).await;
         let (_, as_eve) = company.user("Eve", &[]).await;
-        let generated = as_bob.personal_keys().generate(MONTH, None).await.unwrap();
+        let generated = as_bob.personal_keys().generate(NewPersonalKey::new(MONTH)).await.unwrap();
         company.operator.tenants().switch_off(company.tenant.id, "Northwind").await.unwrap();
         assert!(!is_good(&company, text(&generated)).await);
         let personal = as_bob.personal_keys();
-        assert_eq!(code(as_eve.personal_keys().generate(MONTH, None).await), "tenant_off");
+        assert_eq!(code(as_eve.personal_keys().generate(NewPersonalKey::new(MONTH)).await), "tenant_off");
         assert_eq!(code(personal.regenerate(&generated.key.id.to_string()).await), "tenant_off");
         assert_eq!(personal.get().await.unwrap().unwrap().status, KeyStatus::TenantOff);
         assert!(personal.deactivate(bob.id).await.is_ok());
         assert_eq!(code(personal.activate(bob.id).await), "tenant_off");
         assert!(personal.delete(bob.id, &bob.id.to_string()).await.is_ok());
+    }
+
+    async fn a_user_does_not_get_another_one_in_place_of_what_was_taken_from_him(company: Company) {
+        let (bob, as_bob) = company.user("Bob", &[]).await;
+        as_bob.personal_keys().generate(NewPersonalKey::new(MONTH)).await.unwrap();
+        company.as_ada.personal_keys().deactivate(bob.id).await.unwrap();
+        let deleted = as_bob.personal_keys().delete(bob.id, &bob.id.to_string()).await.unwrap_err();
+        assert_eq!(deleted.rule(), Some(Rule::PersonalKeyIsHeld));
+        company.as_ada.personal_keys().activate(bob.id).await.unwrap();
+        assert!(as_bob.personal_keys().delete(bob.id, &bob.id.to_string()).await.is_ok());
     }
 }

@@ -3,8 +3,8 @@
 use crate::company::{Company, code, on_both_stores};
 use chrono::TimeDelta;
 use claviger_sdk::{
-    Actor, Error, Lifetime, NewKey, NewKeyGroup, NewRole, NewServiceAccount, NewSharedSecret, NewTenant,
-    NewUser,
+    Actor, Error, Lifetime, NewKey, NewKeyGroup, NewPersonalKey, NewRole, NewServiceAccount, NewSharedSecret,
+    NewTenant, NewUser,
 };
 
 fn ben() -> NewUser {
@@ -74,8 +74,8 @@ on_both_stores! {
     async fn a_repeated_personal_key_is_given_without_its_secret(company: Company) {
         let (_, as_cy) = company.user("Cy", &["flights:view"]).await;
         let once = as_cy.with_idempotency_key("monday");
-        let first = once.personal_keys().generate(Lifetime::days(90), None).await.unwrap();
-        let again = once.personal_keys().generate(Lifetime::days(90), None).await.unwrap();
+        let first = once.personal_keys().generate(NewPersonalKey::new(Lifetime::days(90))).await.unwrap();
+        let again = once.personal_keys().generate(NewPersonalKey::new(Lifetime::days(90))).await.unwrap();
         assert!(again.text.is_none());
         assert!(again.replayed);
         assert_eq!(again.key, first.key);

@@ -5,14 +5,21 @@ use crate::{
     keys::ids,
 };
 use chrono::TimeDelta;
-use claviger_sdk::{ApiKey, EndReason, KeyUse, Lifetime, NewKey, ReviewReport};
+use claviger_sdk::{ApiKey, KeyUse, Lifetime, NewKey, ReviewReport, RevocationReason};
 
 fn names(keys: &[ApiKey]) -> Vec<&str> {
     keys.iter().map(|key| key.name.as_str()).collect()
 }
 
 async fn report(company: &Company) -> ReviewReport {
-    company.as_ada.reviews().report(company.now() - TimeDelta::days(10), 100).await.unwrap()
+    company
+        .as_ada
+        .reviews()
+        .report()
+        .unused_since(company.now() - TimeDelta::days(10))
+        .limit(100)
+        .await
+        .unwrap()
 }
 
 on_both_stores! {
@@ -106,7 +113,7 @@ on_both_stores! {
         for id in [ended, deleted] {
             company.as_ada.reviews().record(id, "", day).await.unwrap();
         }
-        keys.expire_now(ended, EndReason::Unused, "ended").await.unwrap();
+        keys.expire_now(ended, RevocationReason::Unused, "ended").await.unwrap();
         keys.delete(deleted, "deleted").await.unwrap();
         company.advance(TimeDelta::days(2));
         let report = report(&company).await;
@@ -153,7 +160,7 @@ on_both_stores! {
             ("C", "api_keys:modify_all", true, true),
         ] {
             let (_, session) = company.user(name, &[permission]).await;
-            assert_eq!(session.reviews().report(company.now(), 10).await.is_ok(), sees, "{permission}");
+            assert_eq!(session.reviews().report().unused_since(company.now()).limit(10).await.is_ok(), sees, "{permission}");
             assert_eq!(session.reviews().of(key).await.is_ok(), sees, "{permission}");
             assert_eq!(session.reviews().record(key, "", None).await.is_ok(), reviews, "{permission}");
         }
@@ -164,14 +171,29 @@ on_both_stores! {
             company.key(name).await;
         }
         let reviews = company.as_ada.reviews();
-        let report = reviews.report(company.now(), 2).await.unwrap();
+        let report = reviews.report().unused_since(company.now()).limit(2).await.unwrap();
         assert_eq!((names(&report.use_unknown), report.truncated), (vec!["a", "b"], true));
-        let report = reviews.report(company.now(), 3).await.unwrap();
+        let report = reviews.report().unused_since(company.now()).limit(3).await.unwrap();
         assert_eq!((report.use_unknown.len(), report.truncated), (3, false));
         for limit in [0, 1001] {
-            assert_eq!(code(reviews.report(company.now(), limit).await), "invalid");
+            assert_eq!(code(reviews.report().unused_since(company.now()).limit(limit).await), "invalid");
         }
         let other = company.other_tenant().await;
-        assert!(other.reviews().report(company.now(), 10).await.unwrap().use_unknown.is_empty());
+        assert!(other.reviews().report().unused_since(company.now()).limit(10).await.unwrap().use_unknown.is_empty());
+    }
+
+    async fn a_key_counts_as_unused_only_if_every_verifier_has_reported_since(company: Company) {
+        let key = company.key("import").await.key.id;
+        let usage = company.operator.usage();
+        let verifier = usage.register_verifier("edge").await.unwrap().id;
+        company.advance(TimeDelta::days(1));
+        let used = KeyUse { key, last_used_at: company.now(), count: 1 };
+        usage.report(verifier, company.now(), &[used]).await.unwrap();
+        company.advance(TimeDelta::days(100));
+        let report = company.as_ada.reviews().report().await.unwrap();
+        assert_eq!((report.unused.len(), names(&report.use_unknown)), (0, vec!["import"]), "the verifier is silent");
+        usage.report(verifier, company.now(), &[]).await.unwrap();
+        let report = company.as_ada.reviews().report().await.unwrap();
+        assert_eq!((names(&report.unused), report.use_unknown.len()), (vec!["import"], 0));
     }
 }

@@ -212,4 +212,14 @@ on_both_stores! {
         secrets.retire(one.id, &one.name).await.unwrap();
         assert!(secrets.create(NewSharedSecret::issuing("one more")).await.is_ok());
     }
+
+    async fn a_signed_key_says_that_the_version_which_made_it_is_over(company: Company) {
+        let secret = company.issuing_secret().await;
+        let new = NewKey::for_tenant(company.readonly.id, "edge", Lifetime::days(30)).signed_by(secret);
+        let key = company.as_ada.keys().generate(new).await.unwrap().key.id;
+        company.as_ada.shared_secrets().rotate(secret, TimeDelta::days(1)).await.unwrap();
+        assert_eq!(company.as_ada.keys().get(key).await.unwrap().status, KeyStatus::Active);
+        company.advance(TimeDelta::days(1));
+        assert_eq!(company.as_ada.keys().get(key).await.unwrap().status, KeyStatus::SecretRetired);
+    }
 }

@@ -7,8 +7,8 @@ use crate::{
 use chrono::TimeDelta;
 use claviger_core::{VerifierValue, parse};
 use claviger_sdk::{
-    Actor, ApiKey, Error, Generated, Lifetime, MasterKey, NewKey, NewSharedSecret, NewUser, SecretText,
-    Session, Store, Unauthenticated, generate_master_key,
+    Actor, ApiKey, Error, Generated, Lifetime, MasterKey, NewKey, NewPersonalKey, NewSharedSecret, NewUser,
+    SecretText, Session, Store, Unauthenticated, generate_master_key,
 };
 use sqlx::{AssertSqlSafe, Executor, Row};
 use std::{
@@ -521,7 +521,12 @@ async fn no_secret_lies_in_plain_text_in_the_file() {
         company.as_ada.keys().generate(new).await.unwrap()
     });
     let rotated = company.as_ada.keys().rotate(key.key.id, TimeDelta::days(1)).await.unwrap();
-    let personal = company.as_ada.personal_keys().generate(Lifetime::days(1), Some("ADMIN")).await.unwrap();
+    let personal = company
+        .as_ada
+        .personal_keys()
+        .generate(NewPersonalKey::new(Lifetime::days(1)).confirming("ADMIN"))
+        .await
+        .unwrap();
     let secrets = company.operator.shared_secrets();
     let integration = secrets.create(NewSharedSecret::integration("Ours")).await.unwrap();
     let issuing = secrets.create(NewSharedSecret::issuing("Makes keys")).await.unwrap();

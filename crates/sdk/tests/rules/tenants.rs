@@ -3,8 +3,8 @@
 use crate::company::{Company, code, on_both_stores};
 use chrono::TimeDelta;
 use claviger_sdk::{
-    Actor, ApiKey, EndReason, KeyEdit, KeyStatus, Lifetime, NewKey, NewKeyGroup, NewRole, NewSharedSecret,
-    NewTenant, RoleEdit, Rule, Session,
+    Actor, ApiKey, KeyEdit, KeyStatus, Lifetime, NewKey, NewKeyGroup, NewPersonalKey, NewRole,
+    NewSharedSecret, NewTenant, RevocationReason, RoleEdit, Rule, Session,
 };
 
 /// The operator, in no tenant.
@@ -124,7 +124,7 @@ on_both_stores! {
         assert_eq!(code(company.as_ada.keys().regenerate(key.id, "import").await), "tenant_off");
         assert_eq!(code(company.as_ada.keys().activate(key.id).await), "tenant_off");
         let personal = company.as_ada.personal_keys();
-        assert_eq!(code(personal.generate(Lifetime::days(1), Some("ADMIN")).await), "tenant_off");
+        assert_eq!(code(personal.generate(NewPersonalKey::new(Lifetime::days(1)).confirming("ADMIN")).await), "tenant_off");
         assert_eq!(code(secrets.create(NewSharedSecret::integration("another")).await), "tenant_off");
         assert_eq!(code(secrets.rotate(secret.id, TimeDelta::days(1)).await), "tenant_off");
     }
@@ -237,7 +237,7 @@ on_both_stores! {
         company.as_ada.keys().edit(id, 1, edit).await.unwrap();
         let (ben, as_ben) = company.user("Ben", &["flights:view"]).await;
         let personal =
-            as_ben.personal_keys().generate(Lifetime::days(1), None).await.unwrap().key.id.to_string();
+            as_ben.personal_keys().generate(NewPersonalKey::new(Lifetime::days(1))).await.unwrap().key.id.to_string();
         company.as_ada.tenants().lock_keys().await.unwrap();
         let keys = company.as_ada.keys();
         for locked in [
@@ -265,12 +265,12 @@ on_both_stores! {
     async fn a_lock_never_prevents_deactivating_expiring_and_deleting(company: Company) {
         let [first, second] = [company.key("first").await.key, company.key("second").await.key];
         let (ben, as_ben) = company.user("Ben", &["flights:view"]).await;
-        as_ben.personal_keys().generate(Lifetime::days(1), None).await.unwrap();
+        as_ben.personal_keys().generate(NewPersonalKey::new(Lifetime::days(1))).await.unwrap();
         company.as_ada.tenants().lock_keys().await.unwrap();
         let keys = company.as_ada.keys();
         assert_eq!(keys.deactivate(first.id).await.unwrap().status, KeyStatus::Deactivated);
-        let ended = keys.expire_now(first.id, EndReason::Unused, "first").await.unwrap();
-        assert_eq!(ended.status, KeyStatus::Ended);
+        let ended = keys.expire_now(first.id, RevocationReason::Unused, "first").await.unwrap();
+        assert_eq!(ended.status, KeyStatus::Revoked);
         keys.delete(second.id, "second").await.unwrap();
         assert_eq!(code(keys.get(second.id).await), "not_found");
         let group = keys_default(&company).await;

@@ -175,7 +175,27 @@ on_both_stores! {
         company.as_ada.tenants().lock_keys().await.unwrap();
         let keys = company.as_ada.keys();
         assert!(keys.deactivate(key.id).await.is_ok());
-        assert!(keys.expire_now(key.id, claviger_sdk::EndReason::Unused, "import").await.is_ok());
+        assert!(keys.expire_now(key.id, claviger_sdk::RevocationReason::Unused, "import").await.is_ok());
         assert!(keys.delete(key.id, "import").await.is_ok());
+    }
+
+    async fn what_verdicts_say_of_a_key_is_changed_by_those_who_have_its_access(company: Company) {
+        let key = company.key("import").await.key;
+        let network: Network = "192.0.2.0/24".parse().unwrap();
+        let (_, keeper) = company.user("Keeper", &["api_keys:modify_all"]).await;
+        let (_, peer) = company.user("Peer", &["api_keys:modify_all", "flights:view"]).await;
+        assert_eq!(code(keeper.keys().add_network(key.id, network).await), "beyond_own_access");
+        for edit in [
+            KeyEdit::new().networks([]),
+            KeyEdit::new().group(key.group),
+            KeyEdit::new().external_id(Some("x")),
+            KeyEdit::new().metadata(Some("x")),
+            KeyEdit::new().limits([]),
+        ] {
+            assert_eq!(code(keeper.keys().edit(key.id, key.revision, edit).await), "beyond_own_access");
+        }
+        let renamed = keeper.keys().edit(key.id, key.revision, KeyEdit::new().name("night")).await.unwrap();
+        assert_eq!(renamed.name, "night");
+        assert!(peer.keys().add_network(key.id, network).await.is_ok());
     }
 }

@@ -3,7 +3,7 @@
 use super::{is_good, text};
 use crate::company::{code, on_both_stores};
 use chrono::TimeDelta;
-use claviger_sdk::{EndReason, KeyEdit, KeyStatus, Lifetime, NewKey, NewKeyGroup};
+use claviger_sdk::{KeyEdit, KeyStatus, Lifetime, NewKey, NewKeyGroup, RevocationReason};
 use sqlx::{Connection, Row};
 
 const MONTH: Lifetime = Lifetime::days(30);
@@ -12,35 +12,35 @@ on_both_stores! {
     async fn a_key_is_expired_now_with_a_reason_and_a_confirmation(company: Company) {
         let keys = company.as_ada.keys();
         for (name, reason, said) in [
-            ("a", EndReason::Compromised, "compromised"),
-            ("b", EndReason::Unused, "unused"),
-            ("c", EndReason::Other("contract ended".into()), "contract ended"),
+            ("a", RevocationReason::Compromised, "compromised"),
+            ("b", RevocationReason::Unused, "unused"),
+            ("c", RevocationReason::Other("contract ended".into()), "contract ended"),
         ] {
             let generated = company.key(name).await;
             let id = generated.key.id;
             assert_eq!(code(keys.expire_now(id, reason.clone(), "x").await), "confirmation_needed");
             assert!(is_good(&company, text(&generated)).await);
             let key = keys.expire_now(id, reason, name).await.unwrap();
-            let end = key.end.unwrap();
-            assert_eq!((key.status, end.reason.as_str(), end.at), (KeyStatus::Ended, said, company.now()));
+            let end = key.revocation.unwrap();
+            assert_eq!((key.status, end.reason.as_str(), end.at), (KeyStatus::Revoked, said, company.now()));
             assert!(!is_good(&company, text(&generated)).await);
         }
         let id = company.key("d").await.key.id;
         for reason in [String::new(), "x".repeat(201)] {
-            assert_eq!(code(keys.expire_now(id, EndReason::Other(reason), "d").await), "invalid");
+            assert_eq!(code(keys.expire_now(id, RevocationReason::Other(reason), "d").await), "invalid");
         }
     }
 
     async fn an_end_is_final(company: Company) {
         let generated = company.key("import").await;
         let (id, keys) = (generated.key.id, company.as_ada.keys());
-        keys.expire_now(id, EndReason::Compromised, "import").await.unwrap();
-        assert_eq!(code(keys.activate(id).await), "key_ended");
-        assert_eq!(code(keys.refresh(id).await), "key_ended");
-        assert_eq!(code(keys.rotate(id, TimeDelta::days(1)).await), "key_ended");
-        assert_eq!(code(keys.regenerate(id, "import").await), "key_ended");
-        assert_eq!(code(keys.expire_now(id, EndReason::Unused, "import").await), "key_ended");
-        assert_eq!(keys.get(id).await.unwrap().end.unwrap().reason, "compromised");
+        keys.expire_now(id, RevocationReason::Compromised, "import").await.unwrap();
+        assert_eq!(code(keys.activate(id).await), "key_revoked");
+        assert_eq!(code(keys.refresh(id).await), "key_revoked");
+        assert_eq!(code(keys.rotate(id, TimeDelta::days(1)).await), "key_revoked");
+        assert_eq!(code(keys.regenerate(id, "import").await), "key_revoked");
+        assert_eq!(code(keys.expire_now(id, RevocationReason::Unused, "import").await), "key_revoked");
+        assert_eq!(keys.get(id).await.unwrap().revocation.unwrap().reason, "compromised");
         assert!(!is_good(&company, text(&generated)).await);
     }
 
@@ -62,7 +62,7 @@ on_both_stores! {
             keys.refresh(id).await.map(drop),
             keys.rotate(id, TimeDelta::days(1)).await.map(drop),
             keys.regenerate(id, "import").await.map(drop),
-            keys.expire_now(id, EndReason::Unused, "import").await.map(drop),
+            keys.expire_now(id, RevocationReason::Unused, "import").await.map(drop),
             keys.delete(id, "import").await,
             company.as_ada.reviews().record(id, "", None).await.map(drop),
             company.as_ada.reviews().of(id).await.map(drop),
@@ -98,9 +98,9 @@ on_both_stores! {
         assert!(is_good(&company, text(&others)).await && is_good(&company, text(&tenants)).await);
         company.as_ada.people().grant_role(bob.id, role.id).await.unwrap();
         let key = keys.get(generated.key.id).await.unwrap();
-        assert_eq!((key.status, key.end.unwrap().reason.as_str()), (KeyStatus::Ended, "role_taken"));
+        assert_eq!((key.status, key.revocation.unwrap().reason.as_str()), (KeyStatus::Revoked, "role_taken"));
         assert!(!is_good(&company, text(&generated)).await, "it does not come back with the role");
-        let ended = company.last_event("key.ended").await.unwrap();
+        let ended = company.last_event("key.revoked").await.unwrap();
         assert_eq!(ended.record, key.id.to_string());
     }
 
@@ -115,7 +115,7 @@ on_both_stores! {
         for generated in [&bobs, &tenants] {
             assert!(!is_good(&company, text(generated)).await);
             let key = keys.get(generated.key.id).await.unwrap();
-            assert_eq!((key.status, key.end.unwrap().reason.as_str()), (KeyStatus::Ended, "role_deleted"));
+            assert_eq!((key.status, key.revocation.unwrap().reason.as_str()), (KeyStatus::Revoked, "role_deleted"));
         }
         assert!(is_good(&company, text(&accounts)).await);
     }
@@ -173,8 +173,8 @@ on_both_stores! {
         assert_eq!(status().await, KeyStatus::GroupOff);
         company.as_ada.keys().deactivate(id).await.unwrap();
         assert_eq!(status().await, KeyStatus::Deactivated);
-        company.as_ada.keys().expire_now(id, EndReason::Unused, "sync").await.unwrap();
-        assert_eq!(status().await, KeyStatus::Ended);
+        company.as_ada.keys().expire_now(id, RevocationReason::Unused, "sync").await.unwrap();
+        assert_eq!(status().await, KeyStatus::Revoked);
         assert!(!is_good(&company, text(&generated)).await);
     }
 }

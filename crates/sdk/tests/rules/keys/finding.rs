@@ -4,7 +4,7 @@ use super::{forged, text};
 use crate::company::{code, on_both_stores};
 use chrono::TimeDelta;
 use claviger_core::{KeyId, OpaqueUse, generate_opaque_key};
-use claviger_sdk::{Actor, EndReason, Lifetime, NewKey};
+use claviger_sdk::{Actor, Lifetime, NewKey, NewPersonalKey, RevocationReason};
 
 on_both_stores! {
     async fn a_key_is_found_by_its_whole_text(company: Company) {
@@ -40,7 +40,7 @@ on_both_stores! {
         let keys = company.as_ada.keys();
         company.advance(TimeDelta::days(91));
         assert!(keys.find_by_text(text(&generated)).await.unwrap().secret_matches, "expired");
-        keys.expire_now(generated.key.id, EndReason::Compromised, "import").await.unwrap();
+        keys.expire_now(generated.key.id, RevocationReason::Compromised, "import").await.unwrap();
         assert!(keys.find_by_text(text(&generated)).await.unwrap().secret_matches, "ended");
     }
 
@@ -78,7 +78,7 @@ on_both_stores! {
 
     async fn of_anothers_personal_key_only_is_said_whose_it_is(company: Company) {
         let (bob, as_bob) = company.user("Bob", &["api_keys:view"]).await;
-        let generated = as_bob.personal_keys().generate(Lifetime::days(30), None).await.unwrap();
+        let generated = as_bob.personal_keys().generate(NewPersonalKey::new(Lifetime::days(30))).await.unwrap();
         for session in [&company.as_ada, &company.operator] {
             let found = session.keys().find_by_text(text(&generated)).await.unwrap();
             assert_eq!((found.key, found.personal_key_of), (None, Some(bob.id)));

@@ -247,7 +247,7 @@ on_both_stores! {
         assert_eq!((key.last_use, key.use_count), (LastUse::Unknown, 0));
         assert_eq!((key.created_at, key.revision), (company.now(), 1));
         assert_eq!(key.created_by, format!("user:{}", company.ada.id));
-        assert_eq!((key.end, key.review_due_at, key.previous_secret_until), (None, None, None));
+        assert_eq!((key.revocation, key.review_due_at, key.previous_secret_until), (None, None, None));
     }
 
     async fn what_is_not_said_is_the_default(company: Company) {

@@ -2,7 +2,7 @@
 
 use super::ids;
 use crate::company::{code, on_both_stores};
-use claviger_sdk::{EndReason, KeyEdit, Lifetime, NewKey};
+use claviger_sdk::{KeyEdit, Lifetime, NewKey, RevocationReason};
 
 on_both_stores! {
     async fn with_api_keys_view_all_keys_are_seen_and_none_is_changed(company: Company) {
@@ -18,7 +18,7 @@ on_both_stores! {
             keys.refresh(key.id).await.map(drop),
             keys.rotate(key.id, chrono::TimeDelta::days(1)).await.map(drop),
             keys.regenerate(key.id, "import").await.map(drop),
-            keys.expire_now(key.id, EndReason::Unused, "import").await.map(drop),
+            keys.expire_now(key.id, RevocationReason::Unused, "import").await.map(drop),
             keys.delete(key.id, "import").await,
             keys.add_network(key.id, "192.0.2.0/24".parse().unwrap()).await.map(drop),
             keys.remove_network(key.id, "192.0.2.0/24".parse().unwrap()).await.map(drop),
@@ -56,7 +56,7 @@ on_both_stores! {
         assert!(keys.deactivate(mine.id).await.is_ok() && keys.activate(mine.id).await.is_ok());
         assert!(keys.refresh(mine.id).await.is_ok() && keys.regenerate(mine.id, "laptop").await.is_ok());
         assert!(keys.rotate(mine.id, chrono::TimeDelta::days(1)).await.is_ok());
-        assert!(keys.expire_now(mine.id, EndReason::Unused, "laptop").await.is_ok());
+        assert!(keys.expire_now(mine.id, RevocationReason::Unused, "laptop").await.is_ok());
         assert!(keys.delete(mine.id, "laptop").await.is_ok());
     }
 

@@ -9,9 +9,9 @@ use claviger_core::{
 };
 use claviger_parity::{rings::value_of, setup::Options};
 use claviger_sdk::{
-    Actor, Clock, EndReason, Generated, GroupId, KeyId, Lifetime, ManualClock, NewKey, NewKeyGroup, NewRole,
-    NewServiceAccount, NewSharedSecret, NewTenant, NewUser, PersonId, RoleId, SecretId, Session, Store,
-    TenantId, generate_master_key,
+    Actor, Clock, Generated, GroupId, KeyId, Lifetime, ManualClock, NewKey, NewKeyGroup, NewPersonalKey,
+    NewRole, NewServiceAccount, NewSharedSecret, NewTenant, NewUser, PersonId, RevocationReason, RoleId,
+    SecretId, Session, Store, TenantId, generate_master_key,
 };
 use std::future::Future;
 use tokio::runtime::{Builder, Runtime};
@@ -150,7 +150,7 @@ impl Company {
             on_behalf: keys.generate(on_behalf).await?,
             of_tenant: keys.generate(NewKey::for_tenant(self.role, "status page", month)).await?,
             of_group: keys.generate(of_account("partner").in_group(self.group)).await?,
-            personal: self.pilot.personal_keys().generate(month, None).await?,
+            personal: self.pilot.personal_keys().generate(NewPersonalKey::new(month)).await?,
             untouched: keys.generate(of_account("billing")).await?,
             unknown: generate_opaque_key(&prefix()?, OpaqueUse::Bearer, &random()?).1.expose().to_owned(),
             signing,
@@ -173,7 +173,10 @@ impl Company {
         self.run(async {
             let administrator = &self.administrator;
             for leaked in [&keys.opaque.key, &keys.signing.key, &keys.signed.key] {
-                administrator.keys().expire_now(leaked.id, EndReason::Compromised, &leaked.name).await?;
+                administrator
+                    .keys()
+                    .expire_now(leaked.id, RevocationReason::Compromised, &leaked.name)
+                    .await?;
             }
             administrator.people().take_role(self.user, self.role).await?;
             administrator.keys().deactivate(keys.of_tenant.key.id).await?;
