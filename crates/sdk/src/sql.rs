@@ -7,7 +7,7 @@ use std::fmt::Write;
 /// The most values of a statement that writes or asks for many rows. For each value SQLite and its driver search the
 /// names of those before it, so a statement with ten thousand takes seconds; few sizes also mean that it is prepared
 /// once.
-const VALUES: usize = 500;
+const VALUES: usize = 250;
 
 /// How many rows of so many values go into one statement.
 pub(crate) const fn rows_at_once(values: usize) -> usize {

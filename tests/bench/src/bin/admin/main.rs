@@ -54,7 +54,7 @@ async fn time<T>(what: impl Future<Output = claviger_sdk::Result<T>>) -> Result<
 async fn main() -> Result<()> {
     let folder = env::args_os().nth(1).context("expected the folder for the store")?;
     let company = Company::kept_or_made(Path::new(&folder)).await?;
-    let name = format!("made with its million keys, by the {} in batches of 10,000", KEYS / 10_000);
+    let name = "make the store: a million keys in batches of 10,000, and their last uses".to_owned();
     Figure { name, milliseconds: company.seconds * 1000.0, limit: None }.print();
     let store = Store::open(&company.location(), &company.master_key()?).await?;
     for figure in lists::measure(&store).await? {
