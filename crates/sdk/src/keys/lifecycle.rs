@@ -149,7 +149,11 @@ pub(crate) async fn erase(work: &mut Work, key: &ApiKey) -> Result<()> {
 }
 
 /// Ends the keys that act in a role which `person` has lost, or which is deleted. Returns how many.
-pub(crate) async fn revoke_keys_in_role(work: &mut Work, person: Option<PersonId>, role: RoleId) -> Result<u64> {
+pub(crate) async fn revoke_keys_in_role(
+    work: &mut Work,
+    person: Option<PersonId>,
+    role: RoleId,
+) -> Result<u64> {
     let reason = if person.is_some() { "role_taken" } else { "role_deleted" };
     let end = "UPDATE api_keys SET revoked_at = $1, revocation_reason = $2, revision = revision + 1 \
                WHERE role = $3 AND revoked_at = 0 AND deleted_at = 0";

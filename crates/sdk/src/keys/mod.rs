@@ -16,7 +16,7 @@ pub use list::{KeySort, ListKeys};
 pub use new::{KeyLimit, Lifetime, NewKey};
 
 pub(crate) use generate::{Secret, insert, remake_secret};
-pub(crate) use lifecycle::{revoke_keys_in_role, erase, set_activated};
+pub(crate) use lifecycle::{erase, revoke_keys_in_role, set_activated};
 pub(crate) use new::{Prepared, check_lifetime};
 
 use crate::{

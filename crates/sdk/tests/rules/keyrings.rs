@@ -9,8 +9,8 @@ use claviger_core::{
     KeyringKey, KeyringTerms, RequestContext, SharedSecret, SignedKeyTerms, Verdict, Verified, Verifier,
 };
 use claviger_sdk::{
-    Generated, KeyId, KeyKind, Lifetime, NewKey, NewKeyGroup, NewPersonalKey, NewSharedSecret,
-    RevocationReason, Rule, TenantId,
+    Actor, Generated, KeyId, KeyKind, Lifetime, NewKey, NewKeyGroup, NewPersonalKey, NewRole,
+    NewSharedSecret, RevocationReason, RoleEdit, Rule, TenantId,
 };
 
 const MONTH: Lifetime = Lifetime::days(30);

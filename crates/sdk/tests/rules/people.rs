@@ -2,8 +2,8 @@
 
 use crate::company::{Company, code, on_both_stores};
 use claviger_sdk::{
-    Actor, Error, KeyStatus, Lifetime, NewKey, NewPersonalKey, NewServiceAccount, NewTenant, NewUser, Person,
-    PersonEdit, PersonKind, Rule, Session,
+    Actor, Error, KeyStatus, Lifetime, NewKey, NewPersonalKey, NewRole, NewServiceAccount, NewTenant,
+    NewUser, Person, PersonEdit, PersonKind, Rule, Session,
 };
 
 fn account(name: &str) -> NewServiceAccount {

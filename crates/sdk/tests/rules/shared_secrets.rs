@@ -6,7 +6,7 @@ use crate::{
 };
 use chrono::TimeDelta;
 use claviger_core::SharedSecret;
-use claviger_sdk::{Lifetime, NewKey, NewSharedSecret, Purpose, Rule};
+use claviger_sdk::{KeyStatus, Lifetime, NewKey, NewSharedSecret, Purpose, Rule};
 
 const WEEK: TimeDelta = TimeDelta::days(7);
 
