@@ -38,11 +38,13 @@ impl Store {
         presented: &str,
         address: Option<IpAddr>,
     ) -> Result<Actor, Unauthenticated> {
-        // What cannot be read at all, a keyring without keys says what is wrong with it.
+        // Of what is no API key, a keyring without keys says what is wrong with it.
         let id = match parse(presented) {
-            Err(_) => None,
             Ok(key) if matches!(key.kind(), KeyKind::Opaque | KeyKind::OpaqueSigning) => Some(key.id()),
-            Ok(_) => return Err(Unauthenticated::Denied(DenialCode::UnknownKey)),
+            Ok(key) if key.kind().is_credential() => {
+                return Err(Unauthenticated::Denied(DenialCode::UnknownKey));
+            }
+            _ => None,
         };
         let mut work = self.acting_as(Actor::operator("store")).read().await?;
         let mut contents = Contents::default();
