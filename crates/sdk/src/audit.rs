@@ -96,7 +96,7 @@ impl ListAudit<'_> {
             query.push(" AND action = ").bind(action);
         }
         query.push(" ORDER BY sequence DESC LIMIT ").bind(i64::from(self.limit));
-        let rows = work.all(query.query()?).await?;
+        let rows = work.all(query.query(work.dialect())?).await?;
         rows.iter().map(read_event).collect()
     }
 }
@@ -269,7 +269,7 @@ pub(crate) async fn append(
                 .bind(key.id.bytes())
                 .bind(mac.clone());
         });
-        work.run(insert.query()?).await?;
+        work.run(insert.query(work.dialect())?).await?;
     }
     Ok((sequence, mac))
 }

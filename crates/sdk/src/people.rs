@@ -469,7 +469,7 @@ impl<'s> ListPeople<'s> {
             query.push(", ").bind(id).push(")");
         }
         query.push(" ORDER BY name_folded, id LIMIT ").bind(i64::from(self.limit) + 1);
-        let rows = work.all(query.query()?).await?;
+        let rows = work.all(query.query(work.dialect())?).await?;
         let people = rows.iter().map(read).collect::<Result<_>>()?;
         Ok(Page::of(people, self.limit, |person: &Person| {
             Cursor::new("name", validate::folded(&person.name), person.id)

@@ -83,12 +83,14 @@ impl PersonalKeys<'_> {
         let name = people::load_active(&mut work, user, PersonKind::User).await?.name;
         let lifetime = check_lifetime(new.lifetime, work.now)?;
         let prefix = tenant.prefixes.first().copied().ok_or_else(|| crate::rows::damaged("prefixes"))?;
+        let group = key_groups::default_group(&mut work).await?;
         let prepared = Prepared {
             owner: KeyOwner::Personal(user),
             role_name: String::new(),
             name,
             description: String::new(),
-            group: key_groups::default_group(&mut work).await?,
+            group,
+            group_on: key_groups::load(&mut work, group).await?.switched_on,
             kind: KeyKind::Opaque,
             signed_by: None,
             prefix,

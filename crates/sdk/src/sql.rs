@@ -1,18 +1,20 @@
-//! Putting statements together: text and values, numbered as both databases understand (`$1`, `$2`, …).
+//! Putting statements together: text of the program's own, and values, in the words of either database.
 
+use crate::schema::Dialect;
 use sqlx::Arguments;
 use sqlx::{Any, AssertSqlSafe, Encode, Type, any::AnyArguments, query::Query};
 use std::fmt::Write;
 
-/// The most values of a statement that writes or asks for many rows. For each value SQLite and its driver search the
-/// names of those before it, so a statement with ten thousand takes seconds; few sizes also mean that it is prepared
-/// once.
-const VALUES: usize = 250;
+/// The most values of a statement that writes or asks for many rows. SQLite takes 32,766, PostgreSQL 65,535.
+const VALUES: usize = 8_000;
 
 /// How many rows of so many values go into one statement.
 pub(crate) const fn rows_at_once(values: usize) -> usize {
     VALUES / values
 }
+
+/// Where a value stands, until it is known for which database.
+const PLACE: char = '\u{1}';
 
 /// A statement that grows. What comes from outside goes in by [`bind`](Self::bind), never as text.
 pub(crate) struct Statement {
@@ -38,8 +40,7 @@ impl Statement {
         if let Err(error) = self.arguments.add(value) {
             self.failed.get_or_insert(sqlx::Error::Encode(error));
         }
-        // Writing to a string does not fail.
-        let _ = write!(self.text, "${}", self.arguments.len());
+        self.text.push(PLACE);
         self
     }
 
@@ -67,10 +68,30 @@ impl Statement {
         }
     }
 
-    pub(crate) fn query(self) -> Result<Query<'static, Any, AnyArguments>, sqlx::Error> {
+    /// The statement in the words of a database.
+    pub(crate) fn query(self, dialect: Dialect) -> Result<Query<'static, Any, AnyArguments>, sqlx::Error> {
+        let text = self.text(dialect);
         match self.failed {
             Some(error) => Err(error),
-            None => Ok(sqlx::query_with(AssertSqlSafe(self.text), self.arguments)),
+            None => Ok(sqlx::query_with(AssertSqlSafe(text), self.arguments)),
+        }
+    }
+
+    fn text(&self, dialect: Dialect) -> String {
+        match dialect {
+            // Of places with names, SQLite and its driver search those before for each.
+            Dialect::Sqlite => self.text.replace(PLACE, "?"),
+            Dialect::Postgres => {
+                let mut text = String::with_capacity(self.text.len().saturating_mul(2));
+                for (number, part) in self.text.split(PLACE).enumerate() {
+                    if number > 0 {
+                        // Writing to a string does not fail.
+                        let _ = write!(text, "${number}");
+                    }
+                    text.push_str(part);
+                }
+                text
+            }
         }
     }
 }
@@ -105,15 +126,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_numbered() {
+    fn values_stand_where_either_database_finds_them() {
         let mut statement = Statement::new("INSERT INTO t");
         statement.rows([1_i64, 2], |row, number| {
             row.bind(number).push("0").bind("x");
         });
-        assert_eq!(statement.text, "INSERT INTO t VALUES ($1, 0, $2), ($3, 0, $4)");
+        assert_eq!(statement.text(Dialect::Postgres), "INSERT INTO t VALUES ($1, 0, $2), ($3, 0, $4)");
+        assert_eq!(statement.text(Dialect::Sqlite), "INSERT INTO t VALUES (?, 0, ?), (?, 0, ?)");
         let mut statement = Statement::new("SELECT 1 WHERE a = ");
         statement.bind(1_i64).push(" AND b IN (").bind_all([2_i64, 3]).push(")");
-        assert_eq!(statement.text, "SELECT 1 WHERE a = $1 AND b IN ($2, $3)");
-        assert!(statement.query().is_ok());
+        assert_eq!(statement.text(Dialect::Postgres), "SELECT 1 WHERE a = $1 AND b IN ($2, $3)");
+        assert!(statement.query(Dialect::Postgres).is_ok());
     }
 }

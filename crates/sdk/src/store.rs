@@ -147,6 +147,10 @@ impl Store {
         self.inner.pool.close().await;
     }
 
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.inner.dialect
+    }
+
     pub(crate) fn now(&self) -> i64 {
         self.inner.clock.now().timestamp()
     }
@@ -264,7 +268,7 @@ async fn connect(location: &str) -> Result<(AnyPool, Dialect)> {
     let path: String = location.bytes().map(percent_encoded).collect();
     // The indexes of a large store do not fit into SQLite's cache of 2 MB: a batch of new keys would read and write their
     // pages again and again.
-    let prepare = "PRAGMA cache_size = -131072; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+    let prepare = "PRAGMA cache_size = -131072; PRAGMA temp_store = MEMORY; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
                    PRAGMA busy_timeout = 30000;";
     let options = options.max_connections(8).after_connect(move |connection, _| {
         Box::pin(async move { connection.execute(prepare).await.map(|_| ()) })

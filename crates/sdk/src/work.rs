@@ -8,6 +8,7 @@ use crate::{
     effective,
     ids::RecordId,
     rows::{RowExt, time},
+    schema::Dialect,
     seal::{DataKey, Place},
     validate,
 };
@@ -316,6 +317,10 @@ impl Work {
 
     fn writing(&self) -> Result<&Writing> {
         self.writing.as_ref().ok_or_else(|| Error::invalid("transaction", "this one only reads"))
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.store.dialect()
     }
 
     pub(crate) fn connection(&mut self) -> &mut AnyConnection {

@@ -1,12 +1,13 @@
 //! Making keys, and making their secrets anew. A secret is shown once; what is kept of it proves it and no more.
 
 use super::{
-    ApiKey, Keys, NewKey, Prepared, VALUE, edit, load_any, load_managed, new::Preparation, require_improvable,
+    ApiKey, Keys, NewKey, Prepared, Standing, Switches, VALUE, edit, load_any, load_managed,
+    new::Preparation, require_improvable,
 };
 use crate::{
-    Error, Result, Rule,
+    Error, LastUse, Result, Rule, TenantId,
     ids::{RecordId, entropy},
-    rows::RowExt,
+    rows::{RowExt, time},
     schema::NO_END,
     shared_secrets,
     sql::{Statement, rows_at_once},
@@ -18,7 +19,7 @@ use claviger_core::{
     KeyId, KeyKind, KeyPrefix, OpaqueUse, SecretText, VerifierValue, generate_opaque_key, parse,
 };
 use serde_json::json;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use zeroize::Zeroizing;
 
 /// The most keys of a batch.
@@ -89,7 +90,7 @@ impl Keys<'_> {
         insert(&mut work, &keys).await?;
         let ids: Vec<String> = keys.iter().map(|(_, secret)| secret.id.to_string()).collect();
         work.remember(&request, ids.join(" ")).await?;
-        let records = read_back(&mut work, &keys).await?;
+        let records: Vec<ApiKey> = keys.iter().map(|key| record(&work, tenant.id, key)).collect();
         work.commit().await?;
         let texts = keys.into_iter().map(|(_, secret)| secret.text);
         let complete = |(key, text)| Generated { key, text: Some(text), replayed: false };
@@ -199,7 +200,7 @@ pub(crate) async fn insert(work: &mut Work, keys: &[(Prepared, Secret)]) -> Resu
                 .bind(i64::from(listed));
             row.push("0, 0, 1, 0, '', 0, 0, 0");
         });
-        work.run_unique(query.query()?, "API key", "id", "(random)").await?;
+        work.run_unique(query.query(work.dialect())?, "API key", "id", "(random)").await?;
     }
     insert_values(work, keys).await?;
     insert_notices(work, keys).await?;
@@ -228,7 +229,7 @@ async fn insert_values(work: &mut Work, keys: &[(Prepared, Secret)]) -> Result<(
         query.rows(batch, |row, (id, (data_key, sealed))| {
             row.bind(id.bytes()).bind(1_i64).bind(data_key.bytes()).bind(sealed.clone()).bind(NO_END);
         });
-        work.run(query.query()?).await?;
+        work.run(query.query(work.dialect())?).await?;
     }
     Ok(())
 }
@@ -246,7 +247,7 @@ async fn insert_notices(work: &mut Work, keys: &[(Prepared, Secret)]) -> Result<
         query.rows(batch, |row, (key, person)| {
             row.bind(key.bytes()).bind(person.bytes());
         });
-        work.run(query.query()?).await?;
+        work.run(query.query(work.dialect())?).await?;
     }
     Ok(())
 }
@@ -301,15 +302,50 @@ pub(crate) async fn remake_secret(
     Ok(Generated { key, text: Some(secret.text), replayed: false })
 }
 
-/// The records of keys that were just written, in their order.
-async fn read_back(work: &mut Work, keys: &[(Prepared, Secret)]) -> Result<Vec<ApiKey>> {
-    let mut records = HashMap::with_capacity(keys.len());
-    for batch in keys.chunks(rows_at_once(1)) {
-        let mut query = Statement::new(super::SELECT);
-        query.push(" WHERE k.id IN (");
-        query.bind_all(batch.iter().map(|(_, secret)| secret.id.bytes())).push(")");
-        records.extend(super::read_all(work, query).await?.into_iter().map(|key| (key.id, key)));
+/// The record of a key that was just written.
+fn record(work: &Work, tenant: TenantId, (key, secret): &(Prepared, Secret)) -> ApiKey {
+    let expires_at = secret.expires_at.or(key.expires_at);
+    // Nothing is generated where keys are off, nor for an owner who is deactivated.
+    let switches = Switches { group_off: !key.group_on, owner_off: false, tenant_off: false };
+    let standing = Standing {
+        revoked: false,
+        activated: key.activated,
+        switches,
+        secret_until: NO_END,
+        not_before: key.not_before,
+        expires_at: expires_at.unwrap_or(NO_END),
+    };
+    ApiKey {
+        id: secret.id,
+        tenant,
+        owner: key.owner,
+        role_name: key.role_name.clone(),
+        name: key.name.clone(),
+        description: key.description.clone(),
+        group: key.group,
+        kind: key.kind,
+        prefix: key.prefix,
+        status: standing.status(work.now),
+        activated: key.activated,
+        read_only: key.read_only,
+        api_client: key.api_client,
+        networks: key.networks.clone(),
+        lifetime: key.lifetime.and_then(TimeDelta::try_seconds),
+        not_before: time(key.not_before).filter(|_| key.not_before != 0),
+        expires_at: expires_at.and_then(time),
+        previous_secret_until: None,
+        notify: key.notify.iter().copied().collect::<BTreeSet<_>>().into_iter().collect(),
+        notify_days_before: key.notify_days_before.clone(),
+        external_id: key.external_id.clone(),
+        metadata: key.metadata.clone(),
+        limits: key.limits.clone(),
+        last_use: LastUse::Unknown,
+        use_count: 0,
+        created_at: time(work.now).unwrap_or_default(),
+        created_by: work.actor_label(),
+        revocation: None,
+        review_due_at: None,
+        revision: 1,
+        switches,
     }
-    let missing = || Error::Damaged("a generated key is missing".into());
-    keys.iter().map(|(_, secret)| records.remove(&secret.id).ok_or_else(missing)).collect()
 }

@@ -302,7 +302,7 @@ impl ListKeys<'_> {
             let mut query = Statement::new("SELECT COUNT(*) AS count FROM (SELECT 1 FROM api_keys k");
             filter.push_filters(&mut query, tenant, None, None)?;
             query.push(" LIMIT ").bind(FEW).push(") AS found");
-            if work.one(query.query()?).await?.int("count")? < FEW {
+            if work.one(query.query(work.dialect())?).await?.int("count")? < FEW {
                 return Ok(true);
             }
         }

@@ -115,6 +115,41 @@ pub enum KeyStatus {
     Expired,
 }
 
+/// What the status of a key follows from, times in Unix seconds.
+pub(crate) struct Standing {
+    pub(crate) revoked: bool,
+    pub(crate) activated: bool,
+    pub(crate) switches: Switches,
+    /// Until when the issuing secret's version is accepted that made it.
+    pub(crate) secret_until: i64,
+    pub(crate) not_before: i64,
+    pub(crate) expires_at: i64,
+}
+
+impl Standing {
+    pub(crate) const fn status(&self, now: i64) -> KeyStatus {
+        if self.revoked {
+            KeyStatus::Revoked
+        } else if !self.activated {
+            KeyStatus::Deactivated
+        } else if self.switches.group_off {
+            KeyStatus::GroupOff
+        } else if self.switches.owner_off {
+            KeyStatus::OwnerInactive
+        } else if self.switches.tenant_off {
+            KeyStatus::TenantOff
+        } else if self.secret_until <= now {
+            KeyStatus::SecretRetired
+        } else if self.not_before > now {
+            KeyStatus::NotYetValid
+        } else if self.expires_at <= now {
+            KeyStatus::Expired
+        } else {
+            KeyStatus::Active
+        }
+    }
+}
+
 /// When a key was last used, as far as is known.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
@@ -367,7 +402,7 @@ pub(crate) async fn load_any(work: &mut Work, id: KeyId) -> Result<ApiKey> {
 
 /// The keys that a query selects, complete.
 pub(crate) async fn read_all(work: &mut Work, query: Statement) -> Result<Vec<ApiKey>> {
-    let rows = work.all(query.query()?).await?;
+    let rows = work.all(query.query(work.dialect())?).await?;
     let reported = crate::usage::all_reported_until(work).await?;
     let now = work.now;
     let mut keys = rows.iter().map(|row| read(row, now, reported)).collect::<Result<Vec<_>>>()?;
@@ -384,7 +419,7 @@ async fn complete(work: &mut Work, keys: &mut [ApiKey]) -> Result<()> {
     let ids: Vec<KeyId> = keys.iter().map(|key| key.id).collect();
     let mut notices = Statement::new("SELECT api_key, person FROM key_notices WHERE api_key IN (");
     notices.bind_all(ids.iter().map(|id| id.bytes())).push(") ORDER BY person");
-    for row in work.all(notices.query()?).await? {
+    for row in work.all(notices.query(work.dialect())?).await? {
         if let Some(key) = places.get(&row.id("api_key")?).and_then(|&place| keys.get_mut(place)) {
             key.notify.push(row.id("person")?);
         }
@@ -393,7 +428,7 @@ async fn complete(work: &mut Work, keys: &mut [ApiKey]) -> Result<()> {
         Statement::new("SELECT api_key, accepted_until FROM key_values WHERE accepted_until > ");
     previous.bind(work.now).push(" AND accepted_until < ").bind(NO_END).push(" AND api_key IN (");
     previous.bind_all(ids.iter().map(|id| id.bytes())).push(")");
-    for row in work.all(previous.query()?).await? {
+    for row in work.all(previous.query(work.dialect())?).await? {
         if let Some(key) = places.get(&row.id("api_key")?).and_then(|&place| keys.get_mut(place)) {
             key.previous_secret_until = row.optional_time("accepted_until")?;
         }
@@ -431,25 +466,15 @@ fn read(row: &AnyRow, now: i64, reported: Option<i64>) -> Result<ApiKey> {
         tenant_off: !row.flag("tenant_on")?,
     };
     let activated = row.flag("activated")?;
-    let status = if revocation.is_some() {
-        KeyStatus::Revoked
-    } else if !activated {
-        KeyStatus::Deactivated
-    } else if switches.group_off {
-        KeyStatus::GroupOff
-    } else if switches.owner_off {
-        KeyStatus::OwnerInactive
-    } else if switches.tenant_off {
-        KeyStatus::TenantOff
-    } else if row.int("secret_until")? <= now {
-        KeyStatus::SecretRetired
-    } else if row.int("not_before")? > now {
-        KeyStatus::NotYetValid
-    } else if row.int("expires_at")? <= now {
-        KeyStatus::Expired
-    } else {
-        KeyStatus::Active
-    };
+    let status = Standing {
+        revoked: revocation.is_some(),
+        activated,
+        switches,
+        secret_until: row.int("secret_until")?,
+        not_before: row.int("not_before")?,
+        expires_at: row.int("expires_at")?,
+    }
+    .status(now);
     let optional = |column| row.text(column).map(|text| Some(text).filter(|text| !text.is_empty()));
     Ok(ApiKey {
         id: row.id("id")?,

@@ -266,6 +266,8 @@ pub(crate) struct Prepared {
     pub(crate) name: String,
     pub(crate) description: String,
     pub(crate) group: GroupId,
+    /// Whether the group is switched on.
+    pub(crate) group_on: bool,
     pub(crate) kind: KeyKind,
     pub(crate) signed_by: Option<SecretId>,
     pub(crate) prefix: KeyPrefix,
@@ -312,7 +314,7 @@ impl Prepared {
 #[derive(Default)]
 pub(super) struct Preparation {
     owners: HashMap<Owner, (KeyOwner, String, Access)>,
-    groups: HashMap<Option<GroupId>, GroupId>,
+    groups: HashMap<Option<GroupId>, (GroupId, bool)>,
     notified: HashSet<PersonId>,
 }
 
@@ -341,7 +343,7 @@ impl Preparation {
         if new.api_client && !matches!(owner, KeyOwner::ServiceAccount(_)) {
             return Err(Error::invalid("api_client", "only a service account's key can be one"));
         }
-        let group = self.group(work, new.group).await?;
+        let (group, group_on) = self.group(work, new.group).await?;
         for &person in &new.notify {
             self.notified(work, person).await?;
         }
@@ -371,6 +373,7 @@ impl Preparation {
             name: new.name,
             description: new.description,
             group,
+            group_on,
             kind,
             signed_by,
             prefix,
@@ -409,16 +412,17 @@ impl Preparation {
         Ok(resolved)
     }
 
-    async fn group(&mut self, work: &mut Work, group: Option<GroupId>) -> Result<GroupId> {
+    async fn group(&mut self, work: &mut Work, group: Option<GroupId>) -> Result<(GroupId, bool)> {
         if let Some(&known) = self.groups.get(&group) {
             return Ok(known);
         }
         let id = match group {
             None => key_groups::default_group(work).await?,
-            Some(id) => key_groups::load(work, id).await?.id,
+            Some(id) => id,
         };
-        self.groups.insert(group, id);
-        Ok(id)
+        let found = key_groups::load(work, id).await?;
+        self.groups.insert(group, (id, found.switched_on));
+        Ok((id, found.switched_on))
     }
 
     async fn notified(&mut self, work: &mut Work, person: PersonId) -> Result<()> {

@@ -456,4 +456,39 @@ on_both_stores! {
         let group = company.as_ada.keys().generate(new).await.unwrap().key.group;
         assert_eq!(company.as_ada.key_groups().get(group).await.unwrap().name, "default");
     }
+
+    async fn what_is_given_back_is_what_was_written(company: Company) {
+        let (bob, _) = company.user("Bob", &[]).await;
+        let group = company.as_ada.key_groups().create(NewKeyGroup::new("partners")).await.unwrap().id;
+        let secret = company.issuing_secret().await;
+        let account = company.service_account("everything", &["flights:view"]).await;
+        let plain = NewKey::for_tenant(company.readonly.id, "plain", Lifetime::UNLIMITED);
+        let signed = NewKey::for_tenant(company.readonly.id, "signed", Lifetime::days(1)).signed_by(secret);
+        let full = NewKey::for_service_account(account.id, "full", Lifetime::days(9))
+            .description("Everything")
+            .in_group(group)
+            .for_signing()
+            .read_only()
+            .as_api_client()
+            .network("192.0.2.0/24".parse().unwrap())
+            .network("10.0.0.0/8".parse().unwrap())
+            .network("10.0.0.0/8".parse().unwrap())
+            .not_before(company.now() + TimeDelta::days(1))
+            .notify(company.ada.id)
+            .notify(bob.id)
+            .notify(bob.id)
+            .notify_days_before([1, 30, 7])
+            .external_id("x-1")
+            .metadata("{}")
+            .limit("requests", 5, 60);
+        for switched_on in [true, false] {
+            let groups = company.as_ada.key_groups();
+            if switched_on { groups.switch_on(group).await } else { groups.switch_off(group).await }.unwrap();
+            let made = [plain.clone(), signed.clone(), full.clone(), full.clone().deactivated()];
+            for generated in company.as_ada.keys().generate_batch(made.to_vec()).await.unwrap() {
+                let read = company.as_ada.keys().get(generated.key.id).await.unwrap();
+                assert_eq!(generated.key, read);
+            }
+        }
+    }
 }
