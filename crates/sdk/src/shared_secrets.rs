@@ -2,7 +2,7 @@
 //! has versions and is rotated with an overlap.
 
 use crate::{
-    ApiKey, Created, Error, Result, RoleId, Rule, SecretId, Session, TenantId,
+    ApiKey, Created, Error, Result, RoleId, Rule, SecretId, Session, TenantId, effective,
     ids::{RecordId, entropy},
     keys::{Prepared, Secret},
     roles,
@@ -337,6 +337,12 @@ pub(crate) async fn sign_key(work: &mut Work, id: SecretId, new: &Prepared) -> R
     }
     if record.key_prefix != Some(new.prefix) {
         return Err(Error::invalid("signed_by", format!("makes keys of another prefix than {}", new.prefix)));
+    }
+    // Until a verifier is told of the key, it takes it for one that was made outside this store, in the secret's role.
+    if let Some(role) = record.role {
+        let access = effective::access_of_role(work, role).await?;
+        let access = if new.read_only { access.reading_part() } else { access };
+        work.caller.access.require_all_of(&access)?;
     }
     let (version, secret) = present(work, id).await?;
     let issuer = IssuingKey::new(new.prefix, &secret).map_err(|_| damaged("is_issuing"))?;

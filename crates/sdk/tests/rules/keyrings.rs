@@ -365,4 +365,26 @@ on_both_stores! {
         assert_eq!(denial, Some(claviger_core::DenialCode::Disabled));
         assert_eq!(verifier.verify_key(text(&other), &context).denial(), None);
     }
+
+    async fn a_signed_key_of_which_a_keyring_does_not_know_yet_may_do_no_more_than_its_maker(company: Company) {
+        let role = company.role_of("Self service", &["api_keys:modify", "flights:view"]).await;
+        let (_, as_bob) = company.user_in("Bob", &[], &role).await;
+        let secrets = company.operator.shared_secrets();
+        let strong = secrets.create(NewSharedSecret::issuing("strong").role(company.admin.id)).await.unwrap().id;
+        let weak = secrets.create(NewSharedSecret::issuing("weak").role(role.id)).await.unwrap().id;
+        let before = verifier(&company).await;
+        let new = |secret| NewKey::on_my_behalf(role.id, "edge", MONTH).signed_by(secret);
+        let context = RequestContext::at(seconds(&company));
+        let by_ada = NewKey::for_tenant(role.id, "ada's", MONTH).signed_by(strong);
+        let by_ada = company.as_ada.keys().generate(by_ada).await.unwrap();
+        let may = |verifier: &Verifier| {
+            verifier.verify_key(text(&by_ada), &context.permissions(&["crew:modify"])).is_verified()
+        };
+        assert!(may(&before), "there it has the secret's role");
+        assert!(!may(&verifier(&company).await), "and its own where it is known");
+        assert_eq!(code(as_bob.keys().generate(new(strong)).await), "beyond_own_access");
+        assert_eq!(code(as_bob.keys().generate(new(strong).read_only()).await), "beyond_own_access");
+        let generated = as_bob.keys().generate(new(weak)).await.unwrap();
+        assert!(before.verify_key(text(&generated), &context).is_verified());
+    }
 }
