@@ -111,8 +111,8 @@ impl Keys<'_> {
         remake_secret(work, key, None, "key.regenerated").await
     }
 
-    /// Gives a key another secret; the old one stays good beside it for `overlap`, but not beyond its own expiry. The id
-    /// stays, and a lifetime begins anew. If a rotation is still going on, its older secret ends now.
+    /// Gives a key another secret; the old one stays good beside it for `overlap`, but not beyond its own expiry or
+    /// the key's new one. The id stays, and a lifetime begins anew. If a rotation is still going on, its older secret ends now.
     ///
     /// # Errors
     /// As [`regenerate`](Self::regenerate), but for the confirmation; [`Error::Invalid`] for an overlap that is not
@@ -283,14 +283,16 @@ pub(crate) async fn remake_secret(
     };
     let secret = Secret::opaque(key.id, &key.prefix, usage)?;
     let old_expiry = key.expires_at.map_or(NO_END, |time| time.timestamp());
-    let previous_until = overlap.map_or(0, |overlap| work.now.saturating_add(overlap).min(old_expiry));
-    if let Some(value) = &secret.value {
-        insert_value(&mut work, key.id, value, previous_until).await?;
-    }
     let starts_at = key.not_before.map_or(work.now, |time| time.timestamp().max(work.now));
     let expires_at = key.lifetime.map_or(NO_END, |lifetime| starts_at.saturating_add(lifetime.num_seconds()));
     if expires_at != NO_END && expires_at > i64::from(u32::MAX) {
         return Err(Error::invalid("lifetime", "ends after February 2106; generate a key without end"));
+    }
+    // A key that was refreshed can end earlier than before; no secret of it outlives it.
+    let latest = old_expiry.min(expires_at);
+    let previous_until = overlap.map_or(0, |overlap| work.now.saturating_add(overlap).min(latest));
+    if let Some(value) = &secret.value {
+        insert_value(&mut work, key.id, value, previous_until).await?;
     }
     let update = sqlx::query("UPDATE api_keys SET expires_at = $1, revision = revision + 1 WHERE id = $2");
     work.run(update.bind(expires_at).bind(key.id.bytes())).await?;

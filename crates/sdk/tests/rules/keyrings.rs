@@ -387,4 +387,18 @@ on_both_stores! {
         let generated = as_bob.keys().generate(new(weak)).await.unwrap();
         assert!(before.verify_key(text(&generated), &context).is_verified());
     }
+
+    async fn the_secret_before_a_rotation_is_good_no_longer_than_the_key(company: Company) {
+        let old = company.key("import").await;
+        let (id, keys) = (old.key.id, company.as_ada.keys());
+        for _ in 0..3 {
+            keys.refresh(id).await.unwrap();
+        }
+        let new = keys.rotate(id, TimeDelta::days(200)).await.unwrap();
+        assert_eq!(new.key.expires_at, Some(company.now() + TimeDelta::days(90)), "a lifetime begins anew");
+        assert_eq!(new.key.previous_secret_until, new.key.expires_at);
+        company.advance(TimeDelta::days(90));
+        assert_eq!(denial(&company, text(&old)).await, "bad_secret");
+        assert_eq!(denial(&company, text(&new)).await, "expired");
+    }
 }
