@@ -84,7 +84,7 @@ impl Store {
     /// [`Error::WrongMasterKey`] if the store is sealed under another one, [`Error::NewerSchema`] if a later version of
     /// this crate wrote it, [`Error::Database`] if it cannot be reached.
     pub async fn open(location: &str, master_key: &MasterKey) -> Result<Self> {
-        Self::open_with_clock(location, master_key, SystemClock).await
+        Self::open_or_make(location, master_key, SystemClock, true).await
     }
 
     /// Opens a store that takes the time from `clock`: for tests.
@@ -92,12 +92,21 @@ impl Store {
     /// # Errors
     /// As [`open`](Self::open).
     pub async fn open_with_clock(location: &str, master_key: &MasterKey, clock: impl Clock) -> Result<Self> {
+        Self::open_or_make(location, master_key, clock, true).await
+    }
+
+    async fn open_or_make(
+        location: &str,
+        master_key: &MasterKey,
+        clock: impl Clock,
+        make: bool,
+    ) -> Result<Self> {
         let (pool, dialect) = connect(location).await?;
         let mut connection = pool.acquire().await?;
         if !schema::is_current(&mut connection, dialect).await? {
             let mut transaction = pool.begin_with(dialect.begin()).await?;
             schema::migrate(&mut transaction, dialect).await?;
-            initialise(&mut transaction, master_key, clock.now().timestamp()).await?;
+            initialise(&mut transaction, Some(master_key).filter(|_| make), clock.now().timestamp()).await?;
             transaction.commit().await?;
         }
         let row = sqlx::query("SELECT id FROM store").fetch_optional(&mut *connection).await?;
@@ -119,13 +128,21 @@ impl Store {
     /// Opens a store whose master key was lost, with its recovery key, and puts it under `new_master_key`.
     ///
     /// # Errors
-    /// [`Error::WrongMasterKey`] if it is not the store's recovery key; otherwise as [`open`](Self::open).
+    /// [`Error::WrongMasterKey`] if it is not the store's recovery key; [`Error::Invalid`] if there is no store there, or
+    /// it has no recovery key; otherwise as [`open`](Self::open).
     pub async fn recover(
         location: &str,
         recovery_key: &MasterKey,
         new_master_key: &MasterKey,
     ) -> Result<Self> {
-        let store = Self::open(location, recovery_key).await?;
+        let store = Self::open_or_make(location, recovery_key, SystemClock, false).await?;
+        let query = "SELECT wrapping_key FROM data_key_wraps WHERE is_recovery = 1";
+        let row = sqlx::query(query).fetch_optional(&store.inner.pool).await?;
+        let row = row.ok_or_else(|| Error::invalid("recovery_key", "the store has none"))?;
+        let (expected, given) = (row.id("wrapping_key")?, recovery_key.id());
+        if expected != given {
+            return Err(Error::WrongMasterKey { expected, given });
+        }
         let session = store.acting_as(Actor::operator(&format!("recovery key {}", recovery_key.id())));
         session.master_keys().rotate(new_master_key).await?;
         Ok(store)
@@ -284,11 +301,12 @@ fn percent_encoded(byte: u8) -> String {
     }
 }
 
-/// The first rows of a new store; nothing if another program was quicker.
-async fn initialise(connection: &mut AnyConnection, master_key: &MasterKey, now: i64) -> Result<()> {
+/// The first rows of a new store, if there is a master key for it; nothing if another program was quicker.
+async fn initialise(connection: &mut AnyConnection, master_key: Option<&MasterKey>, now: i64) -> Result<()> {
     if sqlx::query("SELECT id FROM store").fetch_optional(&mut *connection).await?.is_some() {
         return Ok(());
     }
+    let master_key = master_key.ok_or_else(|| Error::invalid("location", "there is no store to recover"))?;
     let (store, data_key) = (KeyId::random()?, DataKey::generate()?);
     insert_data_key(connection, store, &data_key, master_key, now).await?;
     let audit_key = insert_audit_key(connection, store, &data_key, now).await?;

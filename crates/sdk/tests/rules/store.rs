@@ -276,6 +276,19 @@ on_both_stores! {
         assert_eq!(events[0].actor, format!("operator:recovery key {}", recovery.id()));
     }
 
+    async fn only_a_recovery_key_recovers_and_only_a_store_that_there_is(company: Company) {
+        let (location, new) = (&company.place.location, generate_master_key().unwrap());
+        let refused = Store::recover(location, &company.master_key, &new).await;
+        assert_eq!(code(refused), "invalid", "it has no recovery key");
+        let recovery = company.operator.master_keys().add_recovery_key().await.unwrap();
+        let refused = Store::recover(location, &company.master_key, &new).await;
+        assert_wrong_master_key(refused, &recovery, &company.master_key);
+        company.opened_with(&company.master_key).await.unwrap();
+        let elsewhere = Place::sqlite().await;
+        assert_eq!(code(Store::recover(&elsewhere.location, &recovery, &new).await), "invalid");
+        assert!(Store::open(&elsewhere.location, &new).await.is_ok(), "nothing was made there");
+    }
+
     async fn a_recovery_key_can_become_the_master_key(company: Company) {
         let recovery = company.operator.master_keys().add_recovery_key().await.unwrap();
         Store::recover(&company.place.location, &recovery, &recovery).await.unwrap();
