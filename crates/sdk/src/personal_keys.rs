@@ -167,7 +167,7 @@ impl PersonalKeys<'_> {
     pub async fn deactivate(self, user: PersonId) -> Result<PersonalKeyHolder> {
         let mut work = self.0.write().await?;
         let key = load_of(&mut work, user).await?;
-        if !is_his_own(&work, user) {
+        if !is_on_his_behalf(&work, user) {
             hold(&mut work, key.id, true).await?;
         }
         keys::set_activated(work, key.id, false).await?;
@@ -184,7 +184,7 @@ impl PersonalKeys<'_> {
         let mut work = self.0.write().await?;
         let key = load_of(&mut work, user).await?;
         keys::require_improvable(&mut work, &key).await?;
-        if is_his_own(&work, user) {
+        if is_on_his_behalf(&work, user) {
             require_not_held(&mut work, key.id).await?;
         } else {
             hold(&mut work, key.id, false).await?;
@@ -204,7 +204,7 @@ impl PersonalKeys<'_> {
         let key = load_of(&mut work, user).await?;
         confirm(confirmation, &user.to_string())?;
         // Otherwise he would generate another one in the place of what was taken from him.
-        if is_his_own(&work, user) {
+        if is_on_his_behalf(&work, user) {
             require_not_held(&mut work, key.id).await?;
         }
         keys::erase(&mut work, &key).await?;
@@ -252,6 +252,11 @@ async fn require_not_held(work: &mut Work, key: KeyId) -> Result<()> {
 
 fn is_his_own(work: &Work, user: PersonId) -> bool {
     work.require_user().is_ok_and(|actor| actor == user)
+}
+
+/// Whether the user acts, himself or with a key: what somebody else has taken from him neither gives back.
+fn is_on_his_behalf(work: &Work, user: PersonId) -> bool {
+    work.caller.user == Some(user)
 }
 
 /// The personal key of a user, for him or for somebody who may end it.

@@ -5,7 +5,7 @@ use crate::{
     keys::{ids, is_good, text},
 };
 use chrono::TimeDelta;
-use claviger_sdk::{KeyKind, KeyOwner, KeyStatus, Lifetime, NewPersonalKey, Rule};
+use claviger_sdk::{KeyKind, KeyOwner, KeyStatus, Lifetime, NewKey, NewPersonalKey, Rule};
 
 const MONTH: Lifetime = Lifetime::days(30);
 
@@ -203,5 +203,23 @@ on_both_stores! {
         assert_eq!(deleted.rule(), Some(Rule::PersonalKeyIsHeld));
         company.as_ada.personal_keys().activate(bob.id).await.unwrap();
         assert!(as_bob.personal_keys().delete(bob.id, &bob.id.to_string()).await.is_ok());
+    }
+
+    async fn what_was_taken_from_a_user_his_other_keys_do_not_give_back(company: Company) {
+        let role = company.role_of("Key master", &["api_keys:modify_all"]).await;
+        let (bob, as_bob) = company.user_in("Bob", &[], &role).await;
+        as_bob.personal_keys().generate(NewPersonalKey::new(MONTH)).await.unwrap();
+        let other = NewKey::on_my_behalf(role.id, "laptop", MONTH);
+        let other = as_bob.keys().generate(other).await.unwrap();
+        let as_key = company.store.acting_as(company.store.authenticate(text(&other), None).await.unwrap());
+        as_key.personal_keys().deactivate(bob.id).await.unwrap();
+        assert!(as_bob.personal_keys().activate(bob.id).await.is_ok(), "it was himself");
+        company.as_ada.personal_keys().deactivate(bob.id).await.unwrap();
+        for outcome in [
+            as_key.personal_keys().activate(bob.id).await.map(drop),
+            as_key.personal_keys().delete(bob.id, &bob.id.to_string()).await,
+        ] {
+            assert_eq!(code(outcome), "personal_key_is_held");
+        }
     }
 }
