@@ -161,6 +161,8 @@ impl ReportReviews<'_> {
         let mut report = Report { work, limit: self.limit, truncated: false };
         let mut use_unknown = report.keys("k.last_used_at = 0 AND k.created_at >= ", Some(reported)).await?;
         use_unknown.extend(report.keys(USED_BEFORE, Some(unknown_until)).await?);
+        report.truncated |= use_unknown.len() > usize::from(report.limit);
+        use_unknown.truncate(report.limit.into());
         Ok(ReviewReport {
             never_used: report.keys("k.last_used_at = 0 AND k.created_at < ", Some(reported)).await?,
             unused: report.keys(USED_BEFORE, Some(unused_until)).await?,

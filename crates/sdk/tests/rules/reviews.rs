@@ -175,6 +175,13 @@ on_both_stores! {
         assert_eq!((names(&report.use_unknown), report.truncated), (vec!["a", "b"], true));
         let report = reviews.report().unused_since(company.now()).limit(3).await.unwrap();
         assert_eq!((report.use_unknown.len(), report.truncated), (3, false));
+        let used = company.as_ada.keys().list().await.unwrap().records[2].id;
+        let verifier = company.operator.usage().register_verifier("edge").await.unwrap().id;
+        let used = KeyUse { key: used, last_used_at: company.now(), count: 1 };
+        company.operator.usage().report(verifier, company.now(), &[used]).await.unwrap();
+        company.advance(TimeDelta::days(1));
+        let report = reviews.report().unused_since(company.now()).limit(2).await.unwrap();
+        assert_eq!((report.use_unknown.len(), report.truncated), (2, true), "both those used and those not");
         for limit in [0, 1001] {
             assert_eq!(code(reviews.report().unused_since(company.now()).limit(limit).await), "invalid");
         }
