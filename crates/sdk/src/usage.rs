@@ -92,7 +92,7 @@ impl Usage<'_> {
         let mut work = self.0.write().await?;
         work.require_operator()?;
         let now = work.now;
-        let cut = |time: DateTime<Utc>| time.timestamp().clamp(1, now);
+        let cut = |time: DateTime<Utc>| time.timestamp().min(now).max(1);
         let update = "UPDATE verifiers SET reported_at = CASE WHEN reported_at < $1 THEN $2 ELSE reported_at END \
                       WHERE id = $3";
         let update = sqlx::query(update).bind(cut(until)).bind(cut(until));
