@@ -263,22 +263,34 @@ impl<'s> People<'s> {
     /// [`Error::PermissionNeeded`] without `people:modify`; [`Error::NotFound`].
     pub async fn deactivate(self, id: PersonId) -> Result<Person> {
         let change = "UPDATE people SET active = 0, revision = revision + 1 WHERE id = $1";
-        self.set_active(id, change, "person.deactivated").await
+        self.set_active(id, false, change, "person.deactivated").await
     }
 
     /// Activates again.
     ///
     /// # Errors
-    /// [`Error::PermissionNeeded`] without `people:modify`; [`Error::NotFound`].
+    /// [`Error::PermissionNeeded`] without `people:modify`; [`Error::BeyondOwnAccess`] if he may do what the actor may
+    /// not; [`Error::NotFound`].
     pub async fn activate(self, id: PersonId) -> Result<Person> {
         let change = "UPDATE people SET active = 1, revision = revision + 1 WHERE id = $1";
-        self.set_active(id, change, "person.activated").await
+        self.set_active(id, true, change, "person.activated").await
     }
 
-    async fn set_active(self, id: PersonId, change: &'static str, action: &str) -> Result<Person> {
+    async fn set_active(
+        self,
+        id: PersonId,
+        active: bool,
+        change: &'static str,
+        action: &str,
+    ) -> Result<Person> {
         let mut work = self.0.write().await?;
         work.require("people:modify")?;
         load(&mut work, id).await?;
+        // It gives him all that he may, and makes his keys good again.
+        if active {
+            let access = effective::access_of_person(&mut work, id).await?;
+            work.caller.access.require_all_of(&access)?;
+        }
         work.run(sqlx::query(change).bind(id.bytes())).await?;
         work.audit(action, id, json!({}));
         finish(work, id).await

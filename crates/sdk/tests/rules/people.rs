@@ -370,4 +370,16 @@ on_both_stores! {
         assert_eq!(code(company.operator.people().grant_role(account.id, back).await), "invalid");
         assert_eq!(company.operator.people().roles(account.id).await.unwrap().len(), 1);
     }
+
+    async fn nobody_activates_who_may_do_what_he_may_not(company: Company) {
+        let (ben, _) = company.user("Ben", &["flights:modify"]).await;
+        let (weak, _) = company.user("Weak", &["people:modify"]).await;
+        let (_, as_eve) = company.user("Eve", &["people:modify"]).await;
+        for id in [ben.id, weak.id] {
+            as_eve.people().deactivate(id).await.unwrap();
+        }
+        assert_eq!(code(as_eve.people().activate(ben.id).await), "beyond_own_access");
+        assert!(as_eve.people().activate(weak.id).await.unwrap().active);
+        assert!(company.as_ada.people().activate(ben.id).await.unwrap().active);
+    }
 }
