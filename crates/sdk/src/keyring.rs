@@ -14,7 +14,7 @@ use claviger_core::{
     BuildError, KeyId, KeyKind, KeyPrefix, KeyRecord, KeyringBuilder, KeyringKey, KeyringPart, KeyringSecret,
     KeyringTerms, POLICIES_PER_PAGE, Policy, Purpose, SharedSecret,
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// How many keys are read at once.
 const BATCH: i64 = 1000;
@@ -45,7 +45,7 @@ impl Keyrings<'_> {
             work.require_operator()?;
             work.now
         };
-        for &tenant in audience {
+        for &tenant in audience.iter().collect::<BTreeSet<_>>() {
             let mut work = self.0.in_tenant(tenant).read().await?;
             work.require_operator()?;
             contents.add_secrets(&mut work).await?;

@@ -401,4 +401,15 @@ on_both_stores! {
         assert_eq!(denial(&company, text(&old)).await, "bad_secret");
         assert_eq!(denial(&company, text(&new)).await, "expired");
     }
+
+    async fn a_tenant_that_is_named_twice_is_in_a_keyring_once(company: Company) {
+        let generated = company.key("import").await;
+        let new = company.as_ada.keys().rotate(generated.key.id, TimeDelta::days(1)).await.unwrap();
+        company.issuing_secret().await;
+        let verifier = verifier_for(&company, &[company.tenant.id, company.tenant.id]).await;
+        let context = RequestContext::at(seconds(&company));
+        for text in [text(&generated), text(&new)] {
+            assert!(verifier.verify_key(text, &context).is_verified());
+        }
+    }
 }
