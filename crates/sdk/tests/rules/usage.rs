@@ -137,4 +137,19 @@ on_both_stores! {
         assert!(company.store.authenticate(&forged, None).await.is_err());
         assert_ne!(read().await.last_use, LastUse::At(company.now()), "a wrong secret is no use");
     }
+
+    async fn a_key_that_was_used_in_this_minute_is_taken_without_a_turn_to_write(company: Company) {
+        let generated = company.key("import").await;
+        let sequence = async || {
+            let mut connection = company.place.connection().await;
+            let row = sqlx::query("SELECT sequence FROM store").fetch_one(&mut connection).await.unwrap();
+            sqlx::Row::get::<i64, _>(&row, 0)
+        };
+        let before = sequence().await;
+        for (step, writes) in [(0, 1), (59, 1), (1, 2), (1, 2)] {
+            company.advance(TimeDelta::seconds(step));
+            company.store.authenticate(text(&generated), None).await.unwrap();
+            assert_eq!(sequence().await - before, writes, "{step}");
+        }
+    }
 }
