@@ -45,7 +45,7 @@ impl Access {
     /// Whether it allows everything: what the role ADMIN gives.
     #[must_use]
     pub fn is_admin(&self) -> bool {
-        self.granted.contains("*")
+        ["*", "*:*"].iter().any(|everything| self.granted.contains(*everything))
     }
 
     /// The part of it that reads.

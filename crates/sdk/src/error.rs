@@ -142,9 +142,9 @@ pub enum Rule {
         "a signed key cannot be given another secret or expiry: both are part of its text; generate another one"
     )]
     SignedKeyIsFixed,
-    /// Somebody else has deactivated the personal key.
-    #[error("an administrator has deactivated this personal key; only an administrator can activate it")]
-    PersonalKeyIsHeld,
+    /// An administrator has deactivated the key.
+    #[error("an administrator has deactivated this key; only an administrator can activate it")]
+    KeyIsHeld,
     /// The owner was deactivated.
     #[error("the owner of the key is deactivated; activate him first")]
     OwnerInactive,
@@ -188,7 +188,7 @@ impl Rule {
             Self::KeyRevoked => "key_revoked",
             Self::KeyNeverExpires => "key_never_expires",
             Self::SignedKeyIsFixed => "signed_key_is_fixed",
-            Self::PersonalKeyIsHeld => "personal_key_is_held",
+            Self::KeyIsHeld => "key_is_held",
             Self::OwnerInactive => "owner_inactive",
             Self::RoleNotHeld => "role_not_held",
             Self::RoleIsBuiltIn => "role_is_built_in",

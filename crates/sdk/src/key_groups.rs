@@ -1,8 +1,9 @@
 //! Key groups: every key is in one, and each group switches all its keys on or off.
 
 use crate::{
-    Created, Error, GroupId, Result, Rule, Session, TenantId,
+    Created, Error, GroupId, Result, Rule, Session, TenantId, effective,
     ids::RecordId,
+    keys,
     rows::RowExt,
     validate,
     work::{Work, confirm, unchanged},
@@ -163,13 +164,15 @@ impl KeyGroups<'_> {
     /// Switches all keys of the group on.
     ///
     /// # Errors
-    /// [`Error::PermissionNeeded`]; [`Error::NotFound`]; [`Error::Refused`] while the tenant's keys are locked.
+    /// [`Error::PermissionNeeded`]; [`Error::NotFound`]; [`Error::BeyondOwnAccess`] if a key in it may do what the actor may
+    /// not; [`Error::Refused`] while the tenant's keys are locked.
     pub async fn switch_on(self, id: GroupId) -> Result<KeyGroup> {
-        let work = self.0.write().await?;
+        let mut work = self.0.write().await?;
         work.require("api_keys:modify_all")?;
         if work.tenant()?.locked {
             return Err(Rule::KeysLocked.into());
         }
+        require_access_of_keys(&mut work, id).await?;
         let change = "UPDATE key_groups SET switched_on = 1, revision = revision + 1 WHERE id = $1";
         set(work, id, change, "key_group.switched_on").await
     }
@@ -189,8 +192,8 @@ impl KeyGroups<'_> {
     /// Returns how many keys went.
     ///
     /// # Errors
-    /// [`Error::PermissionNeeded`]; [`Error::NotFound`]; [`Error::ConfirmationNeeded`]; [`Error::Refused`] for the group
-    /// `default`, for a group with keys that go nowhere, and while the tenant's keys are locked and would have to move.
+    /// [`Error::PermissionNeeded`]; [`Error::NotFound`]; [`Error::ConfirmationNeeded`]; [`Error::BeyondOwnAccess`] if that
+    /// switches a key on that may do what the actor may not; [`Error::Refused`] for the group `default`, for a group with keys that go nowhere, and while the tenant's keys are locked and would have to move.
     pub async fn delete(self, id: GroupId, keys_go_to: Option<GroupId>, confirmation: &str) -> Result<u64> {
         let mut work = self.0.write().await?;
         work.require("api_keys:modify_all")?;
@@ -207,7 +210,13 @@ impl KeyGroups<'_> {
             Some(target) if target == id => {
                 return Err(Error::invalid("keys_go_to", "is the group that is to be deleted"));
             }
-            Some(target) => load(&mut work, target).await?.id,
+            Some(target) => {
+                let target = load(&mut work, target).await?;
+                if target.switched_on && !group.switched_on {
+                    require_access_of_keys(&mut work, id).await?;
+                }
+                target.id
+            }
             None if count > 0 => return Err(Rule::GroupNotEmpty.into()),
             None => default_group(&mut work).await?,
         };
@@ -223,6 +232,18 @@ impl KeyGroups<'_> {
         work.commit().await?;
         Ok(count.unsigned_abs())
     }
+}
+
+/// Makes sure that the actor has what each key in a group has.
+async fn require_access_of_keys(work: &mut Work, group: GroupId) -> Result<()> {
+    let query = "SELECT DISTINCT owner_kind, person, role, read_only FROM api_keys WHERE key_group = $1 \
+                 AND deleted_at = 0 AND revoked_at = 0";
+    for row in work.all(sqlx::query(query).bind(group.bytes())).await? {
+        let access = effective::access_of_owner(work, keys::read_owner(&row)?).await?;
+        let access = if row.flag("read_only")? { access.reading_part() } else { access };
+        work.caller.access.require_all_of(&access)?;
+    }
+    Ok(())
 }
 
 fn require_view(work: &Work) -> Result<()> {

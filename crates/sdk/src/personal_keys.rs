@@ -168,7 +168,7 @@ impl PersonalKeys<'_> {
         let mut work = self.0.write().await?;
         let key = load_of(&mut work, user).await?;
         if !is_on_his_behalf(&work, user) {
-            hold(&mut work, key.id, true).await?;
+            keys::hold(&mut work, key.id, true).await?;
         }
         keys::set_activated(work, key.id, false).await?;
         Ok(PersonalKeyHolder { user, activated: false })
@@ -185,9 +185,9 @@ impl PersonalKeys<'_> {
         let key = load_of(&mut work, user).await?;
         keys::require_improvable(&mut work, &key).await?;
         if is_on_his_behalf(&work, user) {
-            require_not_held(&mut work, key.id).await?;
+            keys::require_not_held(&mut work, key.id).await?;
         } else {
-            hold(&mut work, key.id, false).await?;
+            keys::hold(&mut work, key.id, false).await?;
         }
         keys::set_activated(work, key.id, true).await?;
         Ok(PersonalKeyHolder { user, activated: true })
@@ -205,7 +205,7 @@ impl PersonalKeys<'_> {
         confirm(confirmation, &user.to_string())?;
         // Otherwise he would generate another one in the place of what was taken from him.
         if is_on_his_behalf(&work, user) {
-            require_not_held(&mut work, key.id).await?;
+            keys::require_not_held(&mut work, key.id).await?;
         }
         keys::erase(&mut work, &key).await?;
         work.audit("personal_key.deleted", key.id, json!({ "user": user }));
@@ -237,17 +237,6 @@ async fn load_own(work: &mut Work, user: PersonId) -> Result<Option<ApiKey>> {
         None => Ok(None),
         Some(row) => keys::load_any(work, row.id("id")?).await.map(Some),
     }
-}
-
-async fn hold(work: &mut Work, key: KeyId, held: bool) -> Result<()> {
-    let update = sqlx::query("UPDATE api_keys SET held = $1 WHERE id = $2");
-    work.run(update.bind(i64::from(held)).bind(key.bytes())).await.map(|_| ())
-}
-
-/// Makes sure that nobody else has deactivated it.
-async fn require_not_held(work: &mut Work, key: KeyId) -> Result<()> {
-    let held = sqlx::query("SELECT held FROM api_keys WHERE id = $1").bind(key.bytes());
-    if work.one(held).await?.flag("held")? { Err(Rule::PersonalKeyIsHeld.into()) } else { Ok(()) }
 }
 
 fn is_his_own(work: &Work, user: PersonId) -> bool {

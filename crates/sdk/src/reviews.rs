@@ -179,12 +179,12 @@ impl ReportReviews<'_> {
 /// Keys that were used, but not since the time that follows.
 const USED_BEFORE: &str = "k.last_used_at > 0 AND k.last_used_at < ";
 
-/// Keys with the permission `*`: through their role, or through roles and permissions of their owner.
+/// Keys with the permission `*` or `*:*`: through their role, or through roles and permissions of their owner.
 const CAN_DO_EVERYTHING: &str = "k.read_only = 0 AND (k.role IN (SELECT a.role FROM role_permissions a \
-    JOIN roles r ON r.id = a.role WHERE a.permission = '*' AND r.read_only = 0) \
-    OR (k.role IS NULL AND (k.person IN (SELECT g.person FROM person_permissions g WHERE g.permission = '*') \
+    JOIN roles r ON r.id = a.role WHERE a.permission IN ('*', '*:*') AND r.read_only = 0) \
+    OR (k.role IS NULL AND (k.person IN (SELECT g.person FROM person_permissions g WHERE g.permission IN ('*', '*:*')) \
     OR k.person IN (SELECT h.person FROM person_roles h JOIN role_permissions a ON a.role = h.role \
-    JOIN roles r ON r.id = a.role WHERE a.permission = '*' AND r.read_only = 0))))";
+    JOIN roles r ON r.id = a.role WHERE a.permission IN ('*', '*:*') AND r.read_only = 0))))";
 
 /// A report that is being put together.
 struct Report {

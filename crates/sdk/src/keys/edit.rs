@@ -124,6 +124,9 @@ impl Keys<'_> {
         if work.tenant()?.locked && !edit.is_only_about_notices() {
             return Err(Rule::KeysLocked.into());
         }
+        if edit.group.is_some() && key.switches.group_off {
+            work.require("api_keys:modify_all")?;
+        }
         let key = apply(&mut work, key, edit).await?;
         work.commit().await?;
         Ok(key)

@@ -1,7 +1,7 @@
 //! Making keys, and making their secrets anew. A secret is shown once; what is kept of it proves it and no more.
 
 use super::{
-    ApiKey, Keys, NewKey, Prepared, Standing, Switches, VALUE, edit, load_any, load_managed,
+    ApiKey, Keys, NewKey, Prepared, Standing, Switches, VALUE, edit, load_any, load_managed, load_visible,
     new::Preparation, require_improvable,
 };
 use crate::{
@@ -74,7 +74,8 @@ impl Keys<'_> {
             let mut generated = Vec::new();
             for id in ids.split(' ') {
                 let id = id.parse().map_err(|_| crate::rows::damaged("records"))?;
-                generated.push(Generated { key: load_any(&mut work, id).await?, text: None, replayed: true });
+                let key = load_visible(&mut work, id).await?;
+                generated.push(Generated { key, text: None, replayed: true });
             }
             return Ok(generated);
         }

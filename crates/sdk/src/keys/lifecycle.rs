@@ -1,6 +1,6 @@
 //! Life and death of keys: activating, deactivating, refreshing, ending, deleting.
 
-use super::{ApiKey, Keys, load_any, load_managed, require_improvable};
+use super::{ApiKey, Keys, is_own, load_any, load_managed, require_improvable};
 use crate::{
     Error, PersonId, Result, RoleId, Rule,
     ids::RecordId,
@@ -38,11 +38,15 @@ impl Keys<'_> {
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::PermissionNeeded`]; [`Error::BeyondOwnAccess`]; [`Error::Refused`] for a key that was
-    /// revoked, and where keys are switched off or locked.
+    /// revoked, for one's own if an administrator has deactivated it, and where keys are switched off or locked.
     pub async fn activate(self, id: KeyId) -> Result<ApiKey> {
         let mut work = self.0.write().await?;
         let key = load_managed(&mut work, id).await?;
         require_improvable(&mut work, &key).await?;
+        if !work.may("api_keys:modify_all") {
+            require_not_held(&mut work, id).await?;
+        }
+        hold(&mut work, id, false).await?;
         set_activated(work, id, true).await
     }
 
@@ -53,7 +57,10 @@ impl Keys<'_> {
     /// [`Error::NotFound`]; [`Error::PermissionNeeded`].
     pub async fn deactivate(self, id: KeyId) -> Result<ApiKey> {
         let mut work = self.0.write().await?;
-        load_managed(&mut work, id).await?;
+        let key = load_managed(&mut work, id).await?;
+        if !is_own(&work, &key) {
+            hold(&mut work, id, true).await?;
+        }
         set_activated(work, id, false).await
     }
 
@@ -122,6 +129,18 @@ async fn finish(mut work: Work, id: KeyId) -> Result<ApiKey> {
     let key = load_any(&mut work, id).await?;
     work.commit().await?;
     Ok(key)
+}
+
+/// Notes whether somebody else than the user has deactivated a key of his, so that he cannot activate it.
+pub(crate) async fn hold(work: &mut Work, key: KeyId, held: bool) -> Result<()> {
+    let update = sqlx::query("UPDATE api_keys SET held = $1 WHERE id = $2");
+    work.run(update.bind(i64::from(held)).bind(key.bytes())).await.map(|_| ())
+}
+
+/// Makes sure that nobody else has deactivated it.
+pub(crate) async fn require_not_held(work: &mut Work, key: KeyId) -> Result<()> {
+    let held = sqlx::query("SELECT held FROM api_keys WHERE id = $1").bind(key.bytes());
+    if work.one(held).await?.flag("held")? { Err(Rule::KeyIsHeld.into()) } else { Ok(()) }
 }
 
 pub(crate) async fn set_activated(mut work: Work, id: KeyId, activated: bool) -> Result<ApiKey> {

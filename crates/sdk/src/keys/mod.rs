@@ -16,7 +16,7 @@ pub use list::{KeySort, ListKeys};
 pub use new::{KeyLimit, Lifetime, NewKey};
 
 pub(crate) use generate::{Secret, insert, remake_secret};
-pub(crate) use lifecycle::{erase, revoke_keys_in_role, set_activated};
+pub(crate) use lifecycle::{erase, hold, require_not_held, revoke_keys_in_role, set_activated};
 pub(crate) use new::{Prepared, check_lifetime};
 
 use crate::{
@@ -436,17 +436,22 @@ async fn complete(work: &mut Work, keys: &mut [ApiKey]) -> Result<()> {
     Ok(())
 }
 
-/// A key's row; `reported` is until when every verifier has reported.
-fn read(row: &AnyRow, now: i64, reported: Option<i64>) -> Result<ApiKey> {
+/// Whose a key is, from its row.
+pub(crate) fn read_owner(row: &AnyRow) -> Result<KeyOwner> {
     let person = || row.optional_id("person")?.ok_or_else(|| damaged("person"));
     let role = || row.optional_id("role")?.ok_or_else(|| damaged("role"));
-    let owner = match row.int("owner_kind")? {
+    Ok(match row.int("owner_kind")? {
         0 => KeyOwner::ServiceAccount(person()?),
         1 => KeyOwner::User { user: person()?, role: role()? },
         2 => KeyOwner::Tenant { role: role()? },
         3 => KeyOwner::Personal(person()?),
         _ => return Err(damaged("owner_kind")),
-    };
+    })
+}
+
+/// A key's row; `reported` is until when every verifier has reported.
+fn read(row: &AnyRow, now: i64, reported: Option<i64>) -> Result<ApiKey> {
+    let owner = read_owner(row)?;
     let kind = u8::try_from(row.int("kind")?).ok().and_then(KeyKind::from_number);
     let created = row.int("created_at")?;
     let last_use = match row.int("last_used_at")? {

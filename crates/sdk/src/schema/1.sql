@@ -156,7 +156,7 @@ CREATE TABLE api_keys (
     kind BIGINT NOT NULL,
     prefix {text} NOT NULL,
     activated BIGINT NOT NULL,
-    -- A personal key that somebody else has deactivated, so that its user cannot activate it.
+    -- Somebody else than its user has deactivated it, so that he cannot activate it.
     held BIGINT NOT NULL,
     read_only BIGINT NOT NULL,
     api_client BIGINT NOT NULL,

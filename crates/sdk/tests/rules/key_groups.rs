@@ -204,4 +204,20 @@ on_both_stores! {
         assert_eq!(groups.edit(default.id, 1, edit).await.unwrap().description, "whatever else there is");
         assert!(!groups.switch_off(default.id).await.unwrap().switched_on);
     }
+
+    async fn a_group_is_switched_on_by_those_who_have_what_its_keys_have(company: Company) {
+        let group = company.key("import").await.key.group;
+        let (_, keeper) = company.user("Keeper", &["api_keys:modify_all"]).await;
+        let (_, peer) = company.user("Peer", &["api_keys:modify_all", "flights:view"]).await;
+        keeper.key_groups().switch_off(group).await.unwrap();
+        assert_eq!(code(keeper.key_groups().switch_on(group).await), "beyond_own_access");
+        assert!(peer.key_groups().switch_on(group).await.is_ok());
+
+        let partners = company.as_ada.key_groups().create(NewKeyGroup::new("partners")).await.unwrap().id;
+        let account = company.service_account("partner", &["crew:view"]).await;
+        let new = NewKey::for_service_account(account.id, "partner", Lifetime::days(1)).in_group(partners);
+        company.as_ada.keys().generate(new).await.unwrap();
+        peer.key_groups().switch_off(partners).await.unwrap();
+        assert_eq!(code(peer.key_groups().delete(partners, Some(group), "partners").await), "beyond_own_access");
+    }
 }

@@ -129,9 +129,9 @@ on_both_stores! {
         assert!(personal.activate(bob.id).await.unwrap().activated, "his own he can");
         assert!(is_good(&company, text(&generated)).await);
         company.as_ada.personal_keys().deactivate(bob.id).await.unwrap();
-        assert_eq!(code(personal.activate(bob.id).await), "personal_key_is_held");
+        assert_eq!(code(personal.activate(bob.id).await), "key_is_held");
         personal.deactivate(bob.id).await.unwrap();
-        assert_eq!(code(personal.activate(bob.id).await), "personal_key_is_held");
+        assert_eq!(code(personal.activate(bob.id).await), "key_is_held");
         let again = personal.regenerate(&generated.key.id.to_string()).await.unwrap();
         assert!(!is_good(&company, text(&again)).await, "another secret does not activate it");
         company.as_ada.personal_keys().activate(bob.id).await.unwrap();
@@ -200,7 +200,7 @@ on_both_stores! {
         as_bob.personal_keys().generate(NewPersonalKey::new(MONTH)).await.unwrap();
         company.as_ada.personal_keys().deactivate(bob.id).await.unwrap();
         let deleted = as_bob.personal_keys().delete(bob.id, &bob.id.to_string()).await.unwrap_err();
-        assert_eq!(deleted.rule(), Some(Rule::PersonalKeyIsHeld));
+        assert_eq!(deleted.rule(), Some(Rule::KeyIsHeld));
         company.as_ada.personal_keys().activate(bob.id).await.unwrap();
         assert!(as_bob.personal_keys().delete(bob.id, &bob.id.to_string()).await.is_ok());
     }
@@ -219,7 +219,7 @@ on_both_stores! {
             as_key.personal_keys().activate(bob.id).await.map(drop),
             as_key.personal_keys().delete(bob.id, &bob.id.to_string()).await,
         ] {
-            assert_eq!(code(outcome), "personal_key_is_held");
+            assert_eq!(code(outcome), "key_is_held");
         }
     }
 }

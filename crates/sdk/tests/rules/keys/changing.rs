@@ -198,4 +198,21 @@ on_both_stores! {
         assert_eq!(renamed.name, "night");
         assert!(peer.keys().add_network(key.id, network).await.is_ok());
     }
+
+    async fn what_an_administrator_has_switched_off_its_user_does_not_switch_on(company: Company) {
+        let (bob, as_bob) = company.user("Bob", &["api_keys:modify"]).await;
+        company.operator.people().grant_role(bob.id, company.readonly.id).await.unwrap();
+        let new = NewKey::on_my_behalf(company.readonly.id, "laptop", MONTH);
+        let key = as_bob.keys().generate(new).await.unwrap().key;
+        as_bob.keys().deactivate(key.id).await.unwrap();
+        assert!(as_bob.keys().activate(key.id).await.is_ok(), "he may change his mind");
+        company.as_ada.keys().deactivate(key.id).await.unwrap();
+        assert_eq!(code(as_bob.keys().activate(key.id).await), "key_is_held");
+        company.as_ada.keys().activate(key.id).await.unwrap();
+        let other = company.as_ada.key_groups().create(NewKeyGroup::new("other")).await.unwrap().id;
+        company.as_ada.key_groups().switch_off(key.group).await.unwrap();
+        let revision = as_bob.keys().get(key.id).await.unwrap().revision;
+        let moved = as_bob.keys().edit(key.id, revision, KeyEdit::new().group(other)).await;
+        assert_eq!(code(moved), "permission_needed");
+    }
 }
