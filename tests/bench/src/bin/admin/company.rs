@@ -110,15 +110,21 @@ fn made_by() -> Result<String> {
     Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-async fn make(location: &str, master_key: &MasterKey) -> Result<()> {
-    // Two years in which a batch is generated every week.
-    let clock = ManualClock::at(now()? - TimeDelta::weeks((KEYS / BATCH) as i64));
-    let store = Store::open_with_clock(location, master_key, clock.clone()).await?;
+/// The company in a new store, before it has keys: the operator's session in it, and whose its keys will be.
+pub(crate) async fn found(store: &Store) -> Result<(Session, Owners)> {
     let platform = store.acting_as(Actor::operator("bench"));
     platform.permissions().define("flights:view", "see flights").await?;
     let tenant = platform.tenants().create(NewTenant::new("Northwind", "nw_live".parse()?)).await?;
     let session = platform.in_tenant(tenant.id);
     let owners = Owners::make(&session).await?;
+    Ok((session, owners))
+}
+
+async fn make(location: &str, master_key: &MasterKey) -> Result<()> {
+    // Two years in which a batch is generated every week.
+    let clock = ManualClock::at(now()? - TimeDelta::weeks((KEYS / BATCH) as i64));
+    let store = Store::open_with_clock(location, master_key, clock.clone()).await?;
+    let (session, owners) = found(&store).await?;
     let started = Instant::now();
     let mut ids: Vec<KeyId> = Vec::with_capacity(KEYS);
     for first in (0..KEYS).step_by(BATCH) {
@@ -129,7 +135,7 @@ async fn make(location: &str, master_key: &MasterKey) -> Result<()> {
             eprintln!("{} keys generated in {:.0} s", ids.len(), started.elapsed().as_secs_f64());
         }
     }
-    let verifier = platform.usage().register_verifier("edge").await?.id;
+    let verifier = session.usage().register_verifier("edge").await?.id;
     let started = Instant::now();
     for (batch, ids) in ids.chunks(BATCH).enumerate() {
         let uses = ids.iter().enumerate().filter_map(|(place, &key)| {
@@ -138,7 +144,7 @@ async fn make(location: &str, master_key: &MasterKey) -> Result<()> {
             // Two of five were never used.
             (random % 5 > 1).then(|| KeyUse { key, last_used_at: clock.now() - seconds, count: 3 })
         });
-        platform.usage().report(verifier, clock.now(), &uses.collect::<Vec<_>>()).await?;
+        session.usage().report(verifier, clock.now(), &uses.collect::<Vec<_>>()).await?;
     }
     eprintln!("last uses reported in {:.0} s", started.elapsed().as_secs_f64());
     store.close().await;
