@@ -172,6 +172,7 @@ impl KeyGroups<'_> {
         if work.tenant()?.locked {
             return Err(Rule::KeysLocked.into());
         }
+        load(&mut work, id).await?;
         require_access_of_keys(&mut work, id).await?;
         let change = "UPDATE key_groups SET switched_on = 1, revision = revision + 1 WHERE id = $1";
         set(work, id, change, "key_group.switched_on").await

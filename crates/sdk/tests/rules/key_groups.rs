@@ -117,6 +117,12 @@ on_both_stores! {
         ] {
             assert_eq!(refused, "not_found");
         }
+        // Nor does it show by what the keys in it may do.
+        let role = other.roles().named("READONLY").await.unwrap().id;
+        let theirs = NewKey::for_tenant(role, "theirs", Lifetime::days(1)).in_group(foreign);
+        other.keys().generate(theirs).await.unwrap();
+        let (_, keeper) = company.user("Keeper", &["api_keys:modify_all"]).await;
+        assert_eq!(code(keeper.key_groups().switch_on(foreign).await), "not_found");
         assert_eq!(groups.list().await.unwrap().len(), 2);
     }
 
