@@ -48,8 +48,11 @@ impl Access {
         ["*", "*:*"].iter().any(|everything| self.granted.contains(*everything))
     }
 
-    /// The part of it that reads.
-    pub(crate) fn reading_part(self) -> Self {
+    /// The whole of it, or with `read_only` the part that reads.
+    pub(crate) fn limited(self, read_only: bool) -> Self {
+        if !read_only {
+            return self;
+        }
         let read_only = self.granted.into_iter().chain(self.read_only).collect();
         Self { granted: BTreeSet::new(), read_only }
     }

@@ -62,8 +62,7 @@ pub(crate) async fn acting_key(work: &mut Work, id: KeyId) -> Result<ActingKey> 
     if key.status != KeyStatus::Active {
         return Err(Rule::ActorInactive.into());
     }
-    let access = access_of_owner(work, key.owner).await?;
-    let access = keys::own_part(&key, access);
+    let access = access_of_owner(work, key.owner).await?.limited(key.read_only);
     let user = match key.owner {
         KeyOwner::User { user, .. } | KeyOwner::Personal(user) => Some(user),
         KeyOwner::ServiceAccount(_) | KeyOwner::Tenant { .. } => None,

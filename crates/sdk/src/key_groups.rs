@@ -174,8 +174,7 @@ impl KeyGroups<'_> {
         }
         load(&mut work, id).await?;
         require_access_of_keys(&mut work, id).await?;
-        let change = "UPDATE key_groups SET switched_on = 1, revision = revision + 1 WHERE id = $1";
-        set(work, id, change, "key_group.switched_on").await
+        switch(work, id, true, "key_group.switched_on").await
     }
 
     /// Switches all keys of the group off.
@@ -185,8 +184,7 @@ impl KeyGroups<'_> {
     pub async fn switch_off(self, id: GroupId) -> Result<KeyGroup> {
         let work = self.0.write().await?;
         work.require("api_keys:modify_all")?;
-        let change = "UPDATE key_groups SET switched_on = 0, revision = revision + 1 WHERE id = $1";
-        set(work, id, change, "key_group.switched_off").await
+        switch(work, id, false, "key_group.switched_off").await
     }
 
     /// Deletes a group. Its keys go into `keys_go_to`; without that it must be empty. `confirmation` repeats its name.
@@ -194,7 +192,8 @@ impl KeyGroups<'_> {
     ///
     /// # Errors
     /// [`Error::PermissionNeeded`]; [`Error::NotFound`]; [`Error::ConfirmationNeeded`]; [`Error::BeyondOwnAccess`] if that
-    /// switches a key on that may do what the actor may not; [`Error::Refused`] for the group `default`, for a group with keys that go nowhere, and while the tenant's keys are locked and would have to move.
+    /// switches a key on that may do what the actor may not; [`Error::Refused`] for the group `default`, for a group with
+    /// keys that go nowhere, and while the tenant's keys are locked and would have to move.
     pub async fn delete(self, id: GroupId, keys_go_to: Option<GroupId>, confirmation: &str) -> Result<u64> {
         let mut work = self.0.write().await?;
         work.require("api_keys:modify_all")?;
@@ -241,7 +240,7 @@ async fn require_access_of_keys(work: &mut Work, group: GroupId) -> Result<()> {
                  AND deleted_at = 0 AND revoked_at = 0";
     for row in work.all(sqlx::query(query).bind(group.bytes())).await? {
         let access = effective::access_of_owner(work, keys::read_owner(&row)?).await?;
-        let access = if row.flag("read_only")? { access.reading_part() } else { access };
+        let access = access.limited(row.flag("read_only")?);
         work.caller.access.require_all_of(&access)?;
     }
     Ok(())
@@ -251,9 +250,10 @@ fn require_view(work: &Work) -> Result<()> {
     if work.may("api_keys:modify_all") { Ok(()) } else { work.require("api_keys:view") }
 }
 
-async fn set(mut work: Work, id: GroupId, change: &'static str, action: &str) -> Result<KeyGroup> {
+async fn switch(mut work: Work, id: GroupId, on: bool, action: &str) -> Result<KeyGroup> {
     load(&mut work, id).await?;
-    work.run(sqlx::query(change).bind(id.bytes())).await?;
+    let update = sqlx::query("UPDATE key_groups SET switched_on = $1, revision = revision + 1 WHERE id = $2");
+    work.run(update.bind(i64::from(on)).bind(id.bytes())).await?;
     work.audit(action, id, json!({}));
     finish(work, id).await
 }

@@ -86,6 +86,7 @@ mod seal;
 mod session;
 mod shared_secrets;
 mod sql;
+mod starting_with;
 mod store;
 mod tenants;
 mod usage;

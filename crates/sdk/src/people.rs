@@ -9,7 +9,7 @@ use crate::{
     permissions, roles,
     rows::RowExt,
     sql::Statement,
-    validate,
+    starting_with, validate,
     work::{Work, unchanged},
 };
 use chrono::{DateTime, Utc};
@@ -262,8 +262,7 @@ impl<'s> People<'s> {
     /// # Errors
     /// [`Error::PermissionNeeded`] without `people:modify`; [`Error::NotFound`].
     pub async fn deactivate(self, id: PersonId) -> Result<Person> {
-        let change = "UPDATE people SET active = 0, revision = revision + 1 WHERE id = $1";
-        self.set_active(id, false, change, "person.deactivated").await
+        self.set_active(id, false, "person.deactivated").await
     }
 
     /// Activates again.
@@ -272,17 +271,10 @@ impl<'s> People<'s> {
     /// [`Error::PermissionNeeded`] without `people:modify`; [`Error::BeyondOwnAccess`] if he may do what the actor may
     /// not; [`Error::NotFound`].
     pub async fn activate(self, id: PersonId) -> Result<Person> {
-        let change = "UPDATE people SET active = 1, revision = revision + 1 WHERE id = $1";
-        self.set_active(id, true, change, "person.activated").await
+        self.set_active(id, true, "person.activated").await
     }
 
-    async fn set_active(
-        self,
-        id: PersonId,
-        active: bool,
-        change: &'static str,
-        action: &str,
-    ) -> Result<Person> {
+    async fn set_active(self, id: PersonId, active: bool, action: &str) -> Result<Person> {
         let mut work = self.0.write().await?;
         work.require("people:modify")?;
         load(&mut work, id).await?;
@@ -291,7 +283,8 @@ impl<'s> People<'s> {
             let access = effective::access_of_person(&mut work, id).await?;
             work.caller.access.require_all_of(&access)?;
         }
-        work.run(sqlx::query(change).bind(id.bytes())).await?;
+        let update = sqlx::query("UPDATE people SET active = $1, revision = revision + 1 WHERE id = $2");
+        work.run(update.bind(i64::from(active)).bind(id.bytes())).await?;
         work.audit(action, id, json!({}));
         finish(work, id).await
     }
@@ -474,7 +467,7 @@ impl<'s> ListPeople<'s> {
         if let Some(active) = self.active {
             query.push(" AND active = ").bind(i64::from(active));
         }
-        push_starting_with(&mut query, "name_folded", &self.starting_with)?;
+        starting_with::push(&mut query, "name_folded", &self.starting_with)?;
         if let Some(cursor) = &self.after {
             let (value, id) = cursor.place("name")?;
             query.push(" AND (name_folded, id) > (").bind(value.to_owned());
@@ -487,35 +480,6 @@ impl<'s> ListPeople<'s> {
             Cursor::new("name", validate::folded(&person.name), person.id)
         }))
     }
-}
-
-/// Restricts a folded column to what starts with `text`.
-pub(crate) fn push_starting_with(query: &mut Statement, column: &str, text: &str) -> Result<()> {
-    validate::sought("starting_with", text)?;
-    if text.is_empty() {
-        return Ok(());
-    }
-    let folded = validate::folded(text);
-    query.push(" AND ").push(column).push(" >= ").bind(folded.clone());
-    // The first text behind all that start so, by bytes as the column is sorted.
-    if let Some(end) = successor(&folded) {
-        query.push(" AND ").push(column).push(" < ").bind(end);
-    }
-    Ok(())
-}
-
-/// The least text that is greater than every text that starts with `text`: the last character that has a next one is
-/// raised, what follows is cut off.
-pub(crate) fn successor(text: &str) -> Option<String> {
-    let mut characters: Vec<char> = text.chars().collect();
-    while let Some(last) = characters.pop() {
-        let next = (u32::from(last).saturating_add(1)..=0x10_ffff).find_map(char::from_u32);
-        if let Some(next) = next {
-            characters.push(next);
-            return Some(characters.into_iter().collect());
-        }
-    }
-    None
 }
 
 struct NewPerson {
@@ -627,22 +591,4 @@ fn read(row: &AnyRow) -> Result<Person> {
         created_at: row.time("created_at")?,
         revision: row.int("revision")?,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn what_starts_so_lies_before_the_successor(start in ".{0,4}", rest in ".{0,4}", other in ".{0,6}") {
-            if let Some(end) = successor(&start) {
-                let longer = [start.as_str(), &rest].concat();
-                prop_assert!(longer < end);
-                prop_assert!(end > start);
-                prop_assert_eq!(other >= start && other < end, other.starts_with(&start), "{} {}", start, other);
-            }
-        }
-    }
 }

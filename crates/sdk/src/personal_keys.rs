@@ -167,10 +167,8 @@ impl PersonalKeys<'_> {
     pub async fn deactivate(self, user: PersonId) -> Result<PersonalKeyHolder> {
         let mut work = self.0.write().await?;
         let key = load_of(&mut work, user).await?;
-        if !is_on_his_behalf(&work, user) {
-            keys::hold(&mut work, key.id, true).await?;
-        }
-        keys::set_activated(work, key.id, false).await?;
+        let by_other = !is_on_his_behalf(&work, user);
+        keys::deactivate(work, key.id, by_other).await?;
         Ok(PersonalKeyHolder { user, activated: false })
     }
 
@@ -186,10 +184,8 @@ impl PersonalKeys<'_> {
         keys::require_improvable(&mut work, &key).await?;
         if is_on_his_behalf(&work, user) {
             keys::require_not_held(&mut work, key.id).await?;
-        } else {
-            keys::hold(&mut work, key.id, false).await?;
         }
-        keys::set_activated(work, key.id, true).await?;
+        keys::activate(work, key.id).await?;
         Ok(PersonalKeyHolder { user, activated: true })
     }
 

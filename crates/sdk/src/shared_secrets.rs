@@ -340,8 +340,7 @@ pub(crate) async fn sign_key(work: &mut Work, id: SecretId, new: &Prepared) -> R
     }
     // Until a verifier is told of the key, it takes it for one that was made outside this store, in the secret's role.
     if let Some(role) = record.role {
-        let access = effective::access_of_role(work, role).await?;
-        let access = if new.read_only { access.reading_part() } else { access };
+        let access = effective::access_of_role(work, role).await?.limited(new.read_only);
         work.caller.access.require_all_of(&access)?;
     }
     let (version, secret) = present(work, id).await?;

@@ -285,8 +285,8 @@ async fn connect(location: &str) -> Result<(AnyPool, Dialect)> {
     let path: String = location.bytes().map(percent_encoded).collect();
     // The indexes of a large store do not fit into SQLite's cache of 2 MB: a batch of new keys would read and write their
     // pages again and again.
-    let prepare = "PRAGMA cache_size = -131072; PRAGMA temp_store = MEMORY; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
-                   PRAGMA busy_timeout = 30000;";
+    let prepare = "PRAGMA cache_size = -131072; PRAGMA temp_store = MEMORY; PRAGMA journal_mode = WAL; \
+                   PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 30000;";
     let options = options.max_connections(8).after_connect(move |connection, _| {
         Box::pin(async move { connection.execute(prepare).await.map(|_| ()) })
     });

@@ -131,12 +131,9 @@ impl Tenants<'_> {
     /// # Errors
     /// [`Error::Refused`] for anybody but the operator.
     pub async fn switch_on(self, id: TenantId) -> Result<Tenant> {
-        let mut work = self.0.in_tenant(id).write().await?;
+        let work = self.0.in_tenant(id).write().await?;
         work.require_operator()?;
-        set(&mut work, "UPDATE tenants SET switched_on = 1, revision = revision + 1 WHERE id = $1", id)
-            .await?;
-        work.audit("tenant.switched_on", id, json!({}));
-        finish(work, id).await
+        set(work, id, Switch::Keys, true, "tenant.switched_on").await
     }
 
     /// Switches the tenant's API keys off: nothing is issued, `api_keys:…` is neither listed nor grantable, and no key
@@ -148,10 +145,7 @@ impl Tenants<'_> {
         let mut work = self.0.in_tenant(id).write().await?;
         work.require_operator()?;
         confirm(confirmation, &load(&mut work, id).await?.name)?;
-        set(&mut work, "UPDATE tenants SET switched_on = 0, revision = revision + 1 WHERE id = $1", id)
-            .await?;
-        work.audit("tenant.switched_off", id, json!({}));
-        finish(work, id).await
+        set(work, id, Switch::Keys, false, "tenant.switched_off").await
     }
 
     /// Locks the keys that the actor's tenant has: only their notifications can be edited until it is unlocked.
@@ -160,8 +154,7 @@ impl Tenants<'_> {
     /// # Errors
     /// [`Error::PermissionNeeded`] without `tenant:modify`.
     pub async fn lock_keys(self) -> Result<Tenant> {
-        self.set_lock("UPDATE tenants SET locked = 1, revision = revision + 1 WHERE id = $1", "tenant.locked")
-            .await
+        self.set_lock(true, "tenant.locked").await
     }
 
     /// Unlocks the keys of the actor's tenant.
@@ -169,25 +162,31 @@ impl Tenants<'_> {
     /// # Errors
     /// [`Error::PermissionNeeded`] without `tenant:modify`.
     pub async fn unlock_keys(self) -> Result<Tenant> {
-        self.set_lock(
-            "UPDATE tenants SET locked = 0, revision = revision + 1 WHERE id = $1",
-            "tenant.unlocked",
-        )
-        .await
+        self.set_lock(false, "tenant.unlocked").await
     }
 
-    async fn set_lock(self, change: &'static str, action: &str) -> Result<Tenant> {
-        let mut work = self.0.write().await?;
+    async fn set_lock(self, locked: bool, action: &str) -> Result<Tenant> {
+        let work = self.0.write().await?;
         work.require("tenant:modify")?;
         let id = work.tenant()?.id;
-        set(&mut work, change, id).await?;
-        work.audit(action, id, json!({}));
-        finish(work, id).await
+        set(work, id, Switch::Lock, locked, action).await
     }
 }
 
-async fn set(work: &mut Work, change: &'static str, id: TenantId) -> Result<()> {
-    work.run(sqlx::query(change).bind(id.bytes())).await.map(|_| ())
+/// One of the two switches over a tenant's keys.
+enum Switch {
+    Keys,
+    Lock,
+}
+
+async fn set(mut work: Work, id: TenantId, switch: Switch, on: bool, action: &str) -> Result<Tenant> {
+    let update = match switch {
+        Switch::Keys => "UPDATE tenants SET switched_on = $1, revision = revision + 1 WHERE id = $2",
+        Switch::Lock => "UPDATE tenants SET locked = $1, revision = revision + 1 WHERE id = $2",
+    };
+    work.run(sqlx::query(update).bind(i64::from(on)).bind(id.bytes())).await?;
+    work.audit(action, id, json!({}));
+    finish(work, id).await
 }
 
 async fn finish(mut work: Work, id: TenantId) -> Result<Tenant> {

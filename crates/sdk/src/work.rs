@@ -205,7 +205,6 @@ impl Work {
         record: impl ToString,
         details: serde_json::Value,
     ) {
-        let details = if details.is_null() { "{}".to_owned() } else { details.to_string() };
         let event = AuditEvent {
             sequence: 0,
             at: time(self.now).unwrap_or_default(),
@@ -214,7 +213,7 @@ impl Work {
             origin: self.caller.actor.origin.clone(),
             action: action.to_owned(),
             record: record.to_string(),
-            details,
+            details: details.to_string(),
         };
         if let Some(writing) = &mut self.writing {
             writing.events.push(event);

@@ -1,6 +1,6 @@
 //! Changing what is written down of a key, and the rules for it.
 
-use super::{ApiKey, KeyLimit, Keys, load_managed, own_part};
+use super::{ApiKey, KeyLimit, Keys, load_managed};
 use crate::{
     Error, GroupId, PersonId, Result, Rule,
     effective::{self, PolicyParts},
@@ -222,7 +222,7 @@ async fn apply(work: &mut Work, key: ApiKey, edit: KeyEdit) -> Result<ApiKey> {
     let access = effective::access_of_owner(work, key.owner).await?;
     effective::policy(&PolicyParts::from(&changed), &access)?;
     if about_verdicts {
-        work.caller.access.require_all_of(&own_part(&key, access))?;
+        work.caller.access.require_all_of(&access.limited(key.read_only))?;
     }
     if let Some(people) = edit.notify {
         for &person in &people {

@@ -19,7 +19,6 @@ use claviger_core::{
     KeyId, KeyKind, KeyPrefix, OpaqueUse, SecretText, VerifierValue, generate_opaque_key, parse,
 };
 use serde_json::json;
-use std::collections::BTreeSet;
 use zeroize::Zeroizing;
 
 /// The most keys of a batch.
@@ -239,9 +238,7 @@ async fn insert_values(work: &mut Work, keys: &[(Prepared, Secret)]) -> Result<(
 async fn insert_notices(work: &mut Work, keys: &[(Prepared, Secret)]) -> Result<()> {
     let mut rows = Vec::new();
     for (key, secret) in keys {
-        rows.extend(
-            key.notify.iter().collect::<BTreeSet<_>>().into_iter().map(|&person| (secret.id, person)),
-        );
+        rows.extend(key.notify.iter().map(|&person| (secret.id, person)));
     }
     for batch in rows.chunks(rows_at_once(2)) {
         let mut query = Statement::new("INSERT INTO key_notices (api_key, person) ");
@@ -337,7 +334,7 @@ fn record(work: &Work, tenant: TenantId, (key, secret): &(Prepared, Secret)) -> 
         not_before: time(key.not_before).filter(|_| key.not_before != 0),
         expires_at: expires_at.and_then(time),
         previous_secret_until: None,
-        notify: key.notify.iter().copied().collect::<BTreeSet<_>>().into_iter().collect(),
+        notify: key.notify.clone(),
         notify_days_before: key.notify_days_before.clone(),
         external_id: key.external_id.clone(),
         metadata: key.metadata.clone(),

@@ -5,6 +5,7 @@ use crate::{
     Error, PersonId, Result, RoleId, Rule,
     ids::RecordId,
     rows::RowExt,
+    sql::Statement,
     validate,
     work::{Work, confirm},
 };
@@ -46,8 +47,7 @@ impl Keys<'_> {
         if !work.may("api_keys:modify_all") {
             require_not_held(&mut work, id).await?;
         }
-        hold(&mut work, id, false).await?;
-        set_activated(work, id, true).await
+        activate(work, id).await
     }
 
     /// Deactivates a key, so that it is not good until it is activated again. Possible while keys are locked or switched
@@ -58,10 +58,8 @@ impl Keys<'_> {
     pub async fn deactivate(self, id: KeyId) -> Result<ApiKey> {
         let mut work = self.0.write().await?;
         let key = load_managed(&mut work, id).await?;
-        if !is_own(&work, &key) {
-            hold(&mut work, id, true).await?;
-        }
-        set_activated(work, id, false).await
+        let by_other = !is_own(&work, &key);
+        deactivate(work, id, by_other).await
     }
 
     /// Extends a key by its lifetime: its expiry becomes max(now, expiry) + the lifetime chosen at generation.
@@ -103,7 +101,8 @@ impl Keys<'_> {
         if key.revocation.is_some() {
             return Err(Rule::KeyRevoked.into());
         }
-        let update = "UPDATE api_keys SET revoked_at = $1, revocation_reason = $2, revision = revision + 1 WHERE id = $3";
+        let update = "UPDATE api_keys SET revoked_at = $1, revocation_reason = $2, revision = revision + 1 \
+                      WHERE id = $3";
         let update = sqlx::query(update).bind(work.now).bind(reason.as_str().to_owned());
         work.run(update.bind(id.bytes())).await?;
         work.audit("key.expired_now", id, json!({ "name": key.name, "reason": reason.as_str() }));
@@ -131,22 +130,25 @@ async fn finish(mut work: Work, id: KeyId) -> Result<ApiKey> {
     Ok(key)
 }
 
-/// Notes whether somebody else than the user has deactivated a key of his, so that he cannot activate it.
-pub(crate) async fn hold(work: &mut Work, key: KeyId, held: bool) -> Result<()> {
-    let update = sqlx::query("UPDATE api_keys SET held = $1 WHERE id = $2");
-    work.run(update.bind(i64::from(held)).bind(key.bytes())).await.map(|_| ())
-}
-
 /// Makes sure that nobody else has deactivated it.
 pub(crate) async fn require_not_held(work: &mut Work, key: KeyId) -> Result<()> {
     let held = sqlx::query("SELECT held FROM api_keys WHERE id = $1").bind(key.bytes());
     if work.one(held).await?.flag("held")? { Err(Rule::KeyIsHeld.into()) } else { Ok(()) }
 }
 
-pub(crate) async fn set_activated(mut work: Work, id: KeyId, activated: bool) -> Result<ApiKey> {
-    let update = sqlx::query("UPDATE api_keys SET activated = $1, revision = revision + 1 WHERE id = $2");
-    work.run(update.bind(i64::from(activated)).bind(id.bytes())).await?;
-    work.audit(if activated { "key.activated" } else { "key.deactivated" }, id, json!({}));
+pub(crate) async fn activate(mut work: Work, id: KeyId) -> Result<ApiKey> {
+    let update = "UPDATE api_keys SET activated = 1, held = 0, revision = revision + 1 WHERE id = $1";
+    work.run(sqlx::query(update).bind(id.bytes())).await?;
+    work.audit("key.activated", id, json!({}));
+    finish(work, id).await
+}
+
+/// With `by_other`, its user cannot activate it.
+pub(crate) async fn deactivate(mut work: Work, id: KeyId, by_other: bool) -> Result<ApiKey> {
+    let update = "UPDATE api_keys SET activated = 0, held = CASE WHEN $1 = 1 THEN 1 ELSE held END, \
+                  revision = revision + 1 WHERE id = $2";
+    work.run(sqlx::query(update).bind(i64::from(by_other)).bind(id.bytes())).await?;
+    work.audit("key.deactivated", id, json!({}));
     finish(work, id).await
 }
 
@@ -161,8 +163,9 @@ pub(crate) async fn erase(work: &mut Work, key: &ApiKey) -> Result<()> {
         work.run(sqlx::query(delete).bind(key.id.bytes())).await?;
     }
     let update = sqlx::query(
-        "UPDATE api_keys SET listed = 0, deleted_at = $1, revoked_at = CASE WHEN revoked_at = 0 THEN $2 ELSE revoked_at END, \
-         revocation_reason = CASE WHEN revoked_at = 0 THEN 'deleted' ELSE revocation_reason END, revision = revision + 1 WHERE id = $3",
+        "UPDATE api_keys SET listed = 0, deleted_at = $1, \
+         revocation_reason = CASE WHEN revoked_at = 0 THEN 'deleted' ELSE revocation_reason END, \
+         revoked_at = CASE WHEN revoked_at = 0 THEN $2 ELSE revoked_at END, revision = revision + 1 WHERE id = $3",
     );
     work.run(update.bind(work.now).bind(work.now).bind(key.id.bytes())).await.map(|_| ())
 }
@@ -174,18 +177,14 @@ pub(crate) async fn revoke_keys_in_role(
     role: RoleId,
 ) -> Result<u64> {
     let reason = if person.is_some() { "role_taken" } else { "role_deleted" };
-    let end = "UPDATE api_keys SET revoked_at = $1, revocation_reason = $2, revision = revision + 1 \
-               WHERE role = $3 AND revoked_at = 0 AND deleted_at = 0";
-    let rows = match person {
-        None => {
-            let end = sqlx::query(sqlx::AssertSqlSafe(format!("{end} RETURNING id")));
-            work.all(end.bind(work.now).bind(reason).bind(role.bytes())).await?
-        }
-        Some(person) => {
-            let end = sqlx::query(sqlx::AssertSqlSafe(format!("{end} AND person = $4 RETURNING id")));
-            work.all(end.bind(work.now).bind(reason).bind(role.bytes()).bind(person.bytes())).await?
-        }
-    };
+    let mut revoke = Statement::new("UPDATE api_keys SET revision = revision + 1, revoked_at = ");
+    revoke.bind(work.now).push(", revocation_reason = ").bind(reason);
+    revoke.push(" WHERE revoked_at = 0 AND deleted_at = 0 AND role = ").bind(role.bytes());
+    if let Some(person) = person {
+        revoke.push(" AND person = ").bind(person.bytes());
+    }
+    revoke.push(" RETURNING id");
+    let rows = work.all(revoke.query(work.dialect())?).await?;
     for row in &rows {
         work.audit("key.revoked", row.id::<KeyId>("id")?, json!({ "reason": reason }));
     }

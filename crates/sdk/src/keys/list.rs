@@ -5,11 +5,10 @@ use crate::{
     Cursor, Error, GroupId, Page, PersonId, Result, RoleId, Session, TenantId,
     ids::RecordId,
     page::{awaitable, check_limit},
-    people::{push_starting_with, successor},
     rows::RowExt,
     schema::NO_END,
     sql::Statement,
-    validate,
+    starting_with, validate,
     work::Work,
 };
 use chrono::{DateTime, Utc};
@@ -121,7 +120,7 @@ impl<'s> Keys<'s> {
     ///
     /// Awaiting it fails with [`Error::PermissionNeeded`] without any of the three, and with [`Error::Invalid`] for a
     /// cursor of a list in another order and for a limit that is not 1 to 1000.
-    pub const fn list(&self) -> ListKeys<'s> {
+    pub const fn list(self) -> ListKeys<'s> {
         ListKeys {
             session: self.0,
             owner: None,
@@ -198,7 +197,6 @@ impl ListKeys<'_> {
     async fn run(self) -> Result<Page<ApiKey>> {
         let mut work = self.session.read().await?;
         check_limit(self.limit)?;
-        validate::sought("starting_with", &self.starting_with)?;
         let only_user = only_behalf_of(&work)?;
         self.read(&mut work, only_user).await
     }
@@ -212,7 +210,7 @@ impl ListKeys<'_> {
         });
         let few = self.are_few(work, only_user, sort).await?;
         let (comparison, direction) = if self.descending { ("<", " DESC") } else { (">", "") };
-        let (mut lower, mut upper) = self.bounds(sort);
+        let (mut lower, mut upper) = self.bounds(sort)?;
         let mut place = self.place(sort)?;
         // Of a bound and a cursor on the same side only the narrower one counts. SQLite would go by the bound and read
         // all that is before the cursor.
@@ -262,17 +260,16 @@ impl ListKeys<'_> {
     }
 
     /// The least value that the filters leave of what is sorted by, and the first one above.
-    fn bounds(&self, sort: KeySort) -> (Option<Value>, Option<Value>) {
-        match sort {
-            KeySort::Name if !self.starting_with.is_empty() => {
-                let start = validate::folded(&self.starting_with);
-                let end = successor(&start).map(Value::Text);
-                (Some(Value::Text(start)), end)
-            }
+    fn bounds(&self, sort: KeySort) -> Result<(Option<Value>, Option<Value>)> {
+        Ok(match sort {
+            KeySort::Name => match starting_with::bounds(&self.starting_with)? {
+                Some((start, end)) => (Some(Value::Text(start)), end.map(Value::Text)),
+                None => (None, None),
+            },
             KeySort::LastUse => (None, self.unused_since.map(Value::Number)),
             KeySort::ExpiresAt => (None, self.expiring_before.map(Value::Number)),
             _ => (None, None),
-        }
+        })
     }
 
     /// Whether a filter of which this order's index knows nothing leaves only few keys.
@@ -340,7 +337,7 @@ impl ListKeys<'_> {
             query.push(" AND k.expires_at < ").bind(time);
         }
         if but != Some(KeySort::Name) {
-            push_starting_with(query, "k.name_folded", &self.starting_with)?;
+            starting_with::push(query, "k.name_folded", &self.starting_with)?;
         }
         Ok(())
     }

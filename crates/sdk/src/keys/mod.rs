@@ -16,7 +16,7 @@ pub use list::{KeySort, ListKeys};
 pub use new::{KeyLimit, Lifetime, NewKey};
 
 pub(crate) use generate::{Secret, insert, remake_secret};
-pub(crate) use lifecycle::{erase, hold, require_not_held, revoke_keys_in_role, set_activated};
+pub(crate) use lifecycle::{activate, deactivate, erase, require_not_held, revoke_keys_in_role};
 pub(crate) use new::{Prepared, check_lifetime};
 
 use crate::{
@@ -284,7 +284,7 @@ impl Keys<'_> {
         let mut work = self.0.read().await?;
         let key = load_visible(&mut work, id).await?;
         let access = effective::access_of_owner(&mut work, key.owner).await?;
-        Ok(own_part(&key, access))
+        Ok(access.limited(key.read_only))
     }
 
     /// Finds the key whose text was found somewhere: in a repository, in a log. It is not presented, only compared.
@@ -367,12 +367,7 @@ pub(crate) async fn require_improvable(work: &mut Work, key: &ApiKey) -> Result<
         return Err(Rule::KeyRevoked.into());
     }
     let access = effective::access_of_owner(work, key.owner).await?;
-    work.caller.access.require_all_of(&own_part(key, access))
-}
-
-/// What of its owner's access is the key's.
-pub(crate) fn own_part(key: &ApiKey, access: Access) -> Access {
-    if key.read_only { access.reading_part() } else { access }
+    work.caller.access.require_all_of(&access.limited(key.read_only))
 }
 
 /// The columns of a key and what else its status depends on.

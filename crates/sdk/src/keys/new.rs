@@ -336,7 +336,7 @@ impl Preparation {
         let notify_days_before = edit::check_days(new.notify_days_before)?;
         let prefix = self.prefix(tenant, new.prefix.as_deref())?;
         let (owner, role_name, access) = self.owner(work, new.owner).await?;
-        let access = if new.read_only { access.reading_part() } else { access };
+        let access = access.limited(new.read_only);
         work.caller.access.require_all_of(&access)?;
         if access.is_admin() && new.confirmation.as_deref() != Some("ADMIN") {
             return Err(Error::ConfirmationNeeded { expected: "ADMIN".into() });
@@ -385,7 +385,7 @@ impl Preparation {
             lifetime,
             not_before,
             expires_at: lifetime.map(|seconds| from.saturating_add(seconds)),
-            notify: new.notify,
+            notify: new.notify.into_iter().collect::<BTreeSet<_>>().into_iter().collect(),
             notify_days_before,
             external_id: new.external_id,
             metadata: new.metadata,
