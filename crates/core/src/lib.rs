@@ -82,9 +82,10 @@ pub use growth::push_wiping;
 pub use issuing_key::{IssuingKey, WrongPurpose};
 pub use key_id::{InvalidKeyId, KeyId};
 pub use keyring::{
-    BUNDLE_PREAMBLE_LEN, BuildError, Freshness, FreshnessRequirement, KeyRecord, KeyringBuilder,
-    KeyringError, KeyringKey, KeyringPart, KeyringSecret, KeyringTerms, Limit, MAX_POLICY_LEN, MAX_ROOT_LEN,
-    NeededPart, POLICIES_PER_PAGE, PartKind, Policy, PolicyError, PolicyTerms, bundle_head_len,
+    AcceptedSecret, BUNDLE_PREAMBLE_LEN, BuildError, BundleHead, Freshness, FreshnessRequirement, KeyRecord,
+    KeyringBuilder, KeyringError, KeyringKey, KeyringPart, KeyringReader, KeyringSecret, KeyringTerms, Limit,
+    MAX_POLICY_LEN, MAX_ROOT_LEN, NeededPart, POLICIES_PER_PAGE, PartKind, Policy, PolicyError, PolicyTerms,
+    bundle_head, bundle_head_len, root_part_hashes,
 };
 pub use keyring_verifier::{KEYRING_INFO_LEN, KeyringInfo, Replacement};
 pub use master_key::MasterKey;

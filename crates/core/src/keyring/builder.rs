@@ -200,6 +200,11 @@ impl KeyringBuilder {
         self.root.pages.get(page as usize).filter(|hash| **hash != NO_PART)
     }
 
+    /// The hashes of all parts, in the order of the root: chunks by bucket, then policy pages; zeros where there is none.
+    pub fn part_hashes(&self) -> impl Iterator<Item = &[u8; 32]> + Clone {
+        self.root.part_hashes()
+    }
+
     /// Sets how long roots are fresh and valid, in seconds, from the next one on.
     pub fn set_lifetime(&mut self, fresh_for: u32, valid_for: u32) {
         self.finished = NO_PART;
@@ -371,7 +376,7 @@ impl KeyringBuilder {
             return Err(BuildError::NotFinished);
         }
         let mut parts = Vec::with_capacity(self.root.chunks.len().saturating_add(self.root.pages.len()));
-        for hash in self.root.chunks.iter().chain(&self.root.pages) {
+        for hash in self.root.part_hashes() {
             parts.push(match *hash {
                 NO_PART => &[][..],
                 _ => part(hash)
@@ -379,7 +384,7 @@ impl KeyringBuilder {
                     .ok_or(BuildError::MissingPart { hash: *hash })?,
             });
         }
-        Ok(bundle::write(root, parts.into_iter()))
+        Ok(bundle::write(root, &parts))
     }
 }
 

@@ -27,10 +27,14 @@ const VERSION: u16 = 1;
 /// Bytes from which the length of the head is known.
 pub const BUNDLE_PREAMBLE_LEN: usize = 24;
 
-/// The head of a bundle, in parts.
-pub(crate) struct Head<'b> {
-    pub(crate) root: &'b [u8],
+/// The head of a bundle, read: its root, and where its parts are.
+///
+/// Nothing of it is authenticated. The root is, once it is opened; and a part is what has the hash that the root names.
+#[derive(Clone, Copy)]
+pub struct BundleHead<'b> {
+    root: &'b [u8],
     offsets: &'b [[u8; 8]],
+    bundle_len: u64,
 }
 
 /// How long the head of a bundle is, told by its first [`BUNDLE_PREAMBLE_LEN`] bytes and by the length of the whole.
@@ -66,9 +70,13 @@ pub(crate) fn is_bundle(bytes: &[u8]) -> bool {
     bytes.starts_with(MAGIC)
 }
 
-impl<'b> Head<'b> {
-    /// Reads the head of a bundle, which is `head` or starts it.
-    pub(crate) fn read(head: &'b [u8], bundle_len: u64) -> Result<Self, KeyringError> {
+impl<'b> BundleHead<'b> {
+    /// Reads the head of a bundle of `bundle_len` bytes, which is `head` or starts it. How long it is, says
+    /// [`bundle_head_len`].
+    ///
+    /// # Errors
+    /// As [`bundle_head_len`]; [`KeyringError::Truncated`] also if `head` ends before the head does.
+    pub fn read(head: &'b [u8], bundle_len: u64) -> Result<Self, KeyringError> {
         let len = bundle_head_len(head, bundle_len)?;
         let mut reader = Reader(head.get(..len).ok_or(KeyringError::Truncated)?);
         let read = || {
@@ -80,7 +88,29 @@ impl<'b> Head<'b> {
         };
         let mut read = read;
         let offsets = read().ok_or(KeyringError::Truncated)?;
-        Ok(Self { root: reader.0, offsets })
+        Ok(Self { root: reader.0, offsets, bundle_len })
+    }
+
+    /// The bytes of the root.
+    #[must_use]
+    pub fn root(&self) -> &'b [u8] {
+        self.root
+    }
+
+    /// How many parts the bundle has, empty ones included: as many as its root should name.
+    #[must_use]
+    pub fn parts(&self) -> usize {
+        self.offsets.len().saturating_sub(1)
+    }
+
+    /// Where the part with this number is, in bytes from the first of the bundle: the parts are in the order of
+    /// [`root_part_hashes`](crate::root_part_hashes), and an empty one has no bytes. `None` if the bundle has no such
+    /// part, or says of it what cannot be.
+    #[must_use]
+    pub fn part(&self, number: usize) -> Option<Range<u64>> {
+        let &[start, end] = self.offsets.get(number..)?.first_chunk()?;
+        let (start, end) = (u64::from_le_bytes(start), u64::from_le_bytes(end));
+        (start <= end && end <= self.bundle_len).then_some(start..end)
     }
 
     /// Where each part is.
@@ -95,23 +125,47 @@ pub(crate) fn place(offsets: &[u64], part: usize) -> Option<Range<u64>> {
     (start <= end).then_some(start..end)
 }
 
-/// Puts a root and its parts into one bundle: `parts` in the order of the root, chunks first, empty where it has none.
-pub(crate) fn write<'p>(root: &[u8], parts: impl Iterator<Item = &'p [u8]> + Clone) -> Vec<u8> {
-    let count = parts.clone().count();
-    let head = BUNDLE_PREAMBLE_LEN
-        .saturating_add(count.saturating_add(1).saturating_mul(8))
-        .saturating_add(root.len());
-    let total = parts.clone().fold(head, |total, part| total.saturating_add(part.len()));
-    let mut writer = Writer(Vec::with_capacity(total));
-    writer.bytes(MAGIC).u16(VERSION).u16(0).u32(root.len() as u32).u32(count as u32).u64(total as u64);
-    let mut offset = head;
-    for part in parts.clone() {
-        writer.u64(offset as u64);
-        offset = offset.saturating_add(part.len());
+/// The head of a bundle: all that precedes its parts, the root included. The parts follow it, one behind the other.
+///
+/// So a bundle is written without having all of it in memory. `part_lengths` are the bytes of each part that
+/// [`root_part_hashes`](crate::root_part_hashes) lists, in that order; 0 where there is none.
+///
+/// ```
+/// use claviger_core::{BundleHead, KeyId, KeyringBuilder, KeyringKey, KeyringTerms, bundle_head};
+///
+/// let terms = KeyringTerms::new(KeyId::from_u64(1));
+/// let mut builder = KeyringBuilder::new(&KeyringKey::generate(&[7; 40]), terms, 1);
+/// let root = builder.finish(1, 1_790_000_000)?;
+/// // Here no bucket has keys, so the head is the whole bundle.
+/// let lengths = vec![0; builder.buckets() as usize];
+/// let bundle = bundle_head(&root, &lengths);
+/// assert_eq!(BundleHead::read(&bundle, bundle.len() as u64)?.root(), root);
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
+#[must_use]
+pub fn bundle_head(root: &[u8], part_lengths: &[u64]) -> Vec<u8> {
+    let head = part_lengths.len().saturating_add(1).saturating_mul(8);
+    let head = head.saturating_add(BUNDLE_PREAMBLE_LEN).saturating_add(root.len());
+    let total = part_lengths.iter().fold(head as u64, |total, &len| total.saturating_add(len));
+    let mut writer = Writer(Vec::with_capacity(head));
+    writer.bytes(MAGIC).u16(VERSION).u16(0).u32(root.len() as u32).u32(part_lengths.len() as u32).u64(total);
+    let mut offset = head as u64;
+    writer.u64(offset);
+    for &len in part_lengths {
+        offset = offset.saturating_add(len);
+        writer.u64(offset);
     }
-    writer.u64(offset as u64).bytes(root);
-    for part in parts {
-        writer.bytes(part);
-    }
+    writer.bytes(root);
     writer.0
+}
+
+/// Puts a root and its parts into one bundle: `parts` in the order of the root, chunks first, empty where it has none.
+pub(crate) fn write(root: &[u8], parts: &[&[u8]]) -> Vec<u8> {
+    let lengths: Vec<u64> = parts.iter().map(|part| part.len() as u64).collect();
+    let mut bundle = bundle_head(root, &lengths);
+    bundle.reserve_exact(parts.iter().fold(0, |total, part| part.len().saturating_add(total)));
+    for part in parts {
+        bundle.extend_from_slice(part);
+    }
+    bundle
 }

@@ -38,7 +38,7 @@
 use crate::{
     bytes::{Reader, Writer, flags},
     key_id::KeyId,
-    mac::MacKey,
+    mac::{self, MacKey},
     parse::KeyKind,
     verifier_value::VerifierValue,
 };
@@ -220,6 +220,11 @@ impl Chunk {
         starts.all(|&start| usize::from(start) == self.records.len())
     }
 
+    /// Every record, by id and kind. Nothing at all if there is one that says what this version does not know.
+    pub(crate) fn records(&self) -> Option<Vec<KeyRecord>> {
+        self.records.iter().map(KeyRecord::from_record).collect()
+    }
+
     #[inline]
     fn slot(&self, id: u64) -> usize {
         bits_of(id, self.skip, self.keep) as usize
@@ -283,6 +288,28 @@ impl KeyRecord {
     #[must_use]
     pub const fn signed_override(id: KeyId, secret_id: KeyId, version: u8, policy: u32) -> Self {
         Self::good(id, KeyKind::Signed, None, policy, Some((secret_id, version)))
+    }
+
+    /// What a record was written from.
+    fn from_record(record: &Record) -> Option<Self> {
+        let &Record { id, iv, value, not_before, expires_at, policy, kind, flags, version } = record;
+        if flags & UNREADABLE != 0 || !is_record_kind(kind) {
+            return None;
+        }
+        let time = |seconds: u32| (seconds != 0).then_some(seconds.into());
+        let signed = kind == KeyKind::Signed.number();
+        Some(Self {
+            id: KeyId::from_u64(id),
+            kind: KeyKind::from_number(kind)?,
+            value: (!signed).then(|| VerifierValue::from_bytes(mac::tag_bytes(value))),
+            not_before: time(not_before),
+            expires_at: time(expires_at),
+            policy,
+            revoked: flags & REVOKED != 0,
+            disabled: flags & DISABLED != 0,
+            read_only: flags & READ_ONLY != 0,
+            issuer: signed.then(|| (KeyId::from_u64(u64::from_le_bytes(iv)), version)),
+        })
     }
 
     const fn good(

@@ -10,6 +10,7 @@
 //! | `key` | the keyring key: subkeys and masks |
 //! | `open` | an opened keyring: looking things up |
 //! | `builder` | making and changing one |
+//! | `reader` | all that one says, for its publishers |
 //! | `freshness` | how old the knowledge may be |
 //!
 //! # Why it is so
@@ -40,10 +41,11 @@ mod key;
 mod open;
 mod page;
 mod policy;
+mod reader;
 mod root;
 
 pub use builder::{BuildError, KeyringBuilder, KeyringPart, KeyringSecret, KeyringTerms};
-pub use bundle::{BUNDLE_PREAMBLE_LEN, bundle_head_len};
+pub use bundle::{BUNDLE_PREAMBLE_LEN, BundleHead, bundle_head, bundle_head_len};
 pub use chunk::KeyRecord;
 pub(crate) use chunk::{DISABLED, NO_RECORD, READ_ONLY, REVOKED, Record, UNREADABLE};
 pub use freshness::{Freshness, FreshnessRequirement};
@@ -53,7 +55,8 @@ pub(crate) use open::{Keyring, Source, Unknown};
 pub use open::{NeededPart, PartKind};
 pub use page::POLICIES_PER_PAGE;
 pub use policy::{Limit, MAX_POLICY_LEN, Policy, PolicyError, PolicyTerms};
-pub use root::MAX_ROOT_LEN;
+pub use reader::{AcceptedSecret, KeyringReader};
+pub use root::{MAX_ROOT_LEN, root_part_hashes};
 
 pub(crate) use bundle::is_bundle;
 

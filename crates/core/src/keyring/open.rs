@@ -2,7 +2,7 @@
 
 use super::{
     KeyringError, KeyringKey,
-    bundle::{self, Head},
+    bundle::{self, BundleHead},
     chunk::{self, Chunk, MAX_CHUNK, Record},
     page::{MAX_PAGE, Page},
     policy::Policy,
@@ -120,8 +120,8 @@ pub(crate) struct Keyring {
 impl Keyring {
     /// The root in the head of a bundle, and where each part is.
     pub(crate) fn split_bundle(head: &[u8], bundle_len: u64) -> Result<(&[u8], Arc<[u64]>), KeyringError> {
-        let head = Head::read(head, bundle_len)?;
-        Ok((head.root, head.offsets().into()))
+        let head = BundleHead::read(head, bundle_len)?;
+        Ok((head.root(), head.offsets().into()))
     }
 
     /// Opens a root. Its parts are touched later.
@@ -275,7 +275,7 @@ impl Keyring {
 }
 
 /// What is longer than any part is not hashed.
-fn check_hash(
+pub(crate) fn check_hash(
     part: PartKind,
     index: u32,
     hash: &Hash,

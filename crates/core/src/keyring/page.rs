@@ -19,7 +19,7 @@ use super::{
     policy::{self, MAX_POLICY_LEN, Policy},
 };
 use crate::bytes::{Reader, Writer};
-use alloc::sync::Arc;
+use alloc::{sync::Arc, vec::Vec};
 
 const MAGIC: &[u8; 4] = b"CVGP";
 const VERSION: u16 = 1;
@@ -72,11 +72,25 @@ impl Page {
         if self.good.get(usize::from(index >> 6))? >> (index & 63) & 1 == 0 {
             return None;
         }
+        self.bytes_of(index).map(Policy::checked)
+    }
+
+    #[inline(always)]
+    fn bytes_of(&self, index: u8) -> Option<&[u8]> {
         let place = usize::from(index).saturating_mul(4).saturating_add(HEAD);
         let (start, rest) = self.bytes.get(place..)?.split_first_chunk()?;
         let end = rest.first_chunk()?;
         let (start, end) = (u32::from_le_bytes(*start) as usize, u32::from_le_bytes(*end) as usize);
-        self.bytes.get(start..end).map(Policy::checked)
+        self.bytes.get(start..end)
+    }
+
+    /// Every policy, and `None` for a gap. Nothing at all if there is one that this version cannot read.
+    pub(crate) fn policies(&self) -> Option<Vec<Option<Policy<'static>>>> {
+        let read = |index| {
+            let policy = self.policy(index).map(Policy::into_owned);
+            (policy.is_some() || self.bytes_of(index)?.is_empty()).then_some(policy)
+        };
+        (0..len(&self.bytes)?).map(|index| read(u8::try_from(index).ok()?)).collect()
     }
 }
 
@@ -88,7 +102,7 @@ pub(crate) fn len(bytes: &[u8]) -> Option<u16> {
 }
 
 /// Writes a page; a gap is `None`.
-pub(crate) fn write(page: u32, policies: &[Option<Policy<'_>>]) -> Result<alloc::vec::Vec<u8>, BuildError> {
+pub(crate) fn write(page: u32, policies: &[Option<Policy<'_>>]) -> Result<Vec<u8>, BuildError> {
     if policies.is_empty() || policies.len() > POLICIES_PER_PAGE as usize {
         return Err(BuildError::PageLength { page, policies: policies.len() });
     }

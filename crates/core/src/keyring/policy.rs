@@ -427,6 +427,24 @@ impl<'p> Policy<'p> {
         self.bytes.first().is_some_and(|flags| flags & READ_ONLY != 0)
     }
 
+    /// Whether the key group of its keys is switched off.
+    #[must_use]
+    pub fn is_group_off(&self) -> bool {
+        self.bytes.first().is_none_or(|flags| flags & GROUP_OFF != 0)
+    }
+
+    /// Whether the owner of its keys is switched off.
+    #[must_use]
+    pub fn is_owner_off(&self) -> bool {
+        self.bytes.first().is_none_or(|flags| flags & OWNER_OFF != 0)
+    }
+
+    /// Whether the tenant of its keys is switched off.
+    #[must_use]
+    pub fn is_tenant_off(&self) -> bool {
+        self.bytes.first().is_none_or(|flags| flags & TENANT_OFF != 0)
+    }
+
     /// Whether group, owner or tenant is switched off.
     #[inline]
     pub(crate) fn is_off(&self) -> bool {

@@ -140,6 +140,37 @@ fn body_len(bytes: &[u8]) -> Result<usize, KeyringError> {
     if len < HEAD { Err(KeyringError::Invalid) } else { Ok(len) }
 }
 
+/// The frame of a root: what is used of it before it is authenticated.
+struct Frame<'b> {
+    body: &'b [u8],
+    keyring_id: KeyId,
+    key_id: KeyId,
+    /// What algorithm 1 says under the key that the root names.
+    tag: Option<[u8; 32]>,
+}
+
+impl<'b> Frame<'b> {
+    fn read(bytes: &'b [u8]) -> Result<Self, KeyringError> {
+        if bytes.len() > MAX_ROOT_LEN {
+            return Err(KeyringError::Oversized);
+        }
+        let (body, mut list) = bytes.split_at_checked(body_len(bytes)?).ok_or(KeyringError::Truncated)?;
+        let mut ids = Reader(body.get(8..24).unwrap_or_default());
+        let (Some(keyring_id), Some(key_id)) = (ids.u64(), ids.u64()) else {
+            return Err(KeyringError::Truncated);
+        };
+        let (keyring_id, key_id) = (KeyId::from_u64(keyring_id), KeyId::from_u64(key_id));
+        if list.first().is_some_and(|count| !(1..=MAX_AUTHENTICATORS).contains(count)) {
+            return Err(KeyringError::Invalid);
+        }
+        let tag = hmac_authenticator(&mut list, key_id).ok_or(KeyringError::Truncated)?;
+        if !list.is_empty() {
+            return Err(KeyringError::Oversized);
+        }
+        Ok(Self { body, keyring_id, key_id, tag })
+    }
+}
+
 /// Checks the authenticator of a root with one of `keys`, then reads it. `pinned` is the keyring id that it must have.
 #[inline(never)]
 pub(crate) fn open<'k>(
@@ -147,23 +178,7 @@ pub(crate) fn open<'k>(
     keys: &'k [KeyringKey],
     pinned: Option<KeyId>,
 ) -> Result<(Opened, &'k KeyringKey), KeyringError> {
-    if bytes.len() > MAX_ROOT_LEN {
-        return Err(KeyringError::Oversized);
-    }
-    let (body, mut list) = bytes.split_at_checked(body_len(bytes)?).ok_or(KeyringError::Truncated)?;
-    let mut ids = Reader(body.get(8..24).unwrap_or_default());
-    let (Some(keyring_id), Some(key_id)) = (ids.u64(), ids.u64()) else {
-        return Err(KeyringError::Truncated);
-    };
-    let (keyring_id, key_id) = (KeyId::from_u64(keyring_id), KeyId::from_u64(key_id));
-
-    if list.first().is_some_and(|count| !(1..=MAX_AUTHENTICATORS).contains(count)) {
-        return Err(KeyringError::Invalid);
-    }
-    let tag = hmac_authenticator(&mut list, key_id).ok_or(KeyringError::Truncated)?;
-    if !list.is_empty() {
-        return Err(KeyringError::Oversized);
-    }
+    let Frame { body, keyring_id, key_id, tag } = Frame::read(bytes)?;
     if let Some(expected) = pinned.filter(|&pinned| pinned != keyring_id) {
         return Err(KeyringError::WrongKeyring { expected, found: keyring_id });
     }
@@ -175,6 +190,31 @@ pub(crate) fn open<'k>(
     }
     let root = read_body(body).ok_or(KeyringError::Invalid)?;
     Ok((Opened { root, tag: expected }, key))
+}
+
+/// The hashes of the parts that a root names: chunks by bucket, then policy pages; zeros where there is none.
+///
+/// This is for storage, which has no keyring key. It **does not authenticate** the root: believe nothing of it but that
+/// whoever made these bytes wanted these parts beside them. Whoever reads the parts authenticates the root first.
+///
+/// ```
+/// use claviger_core::{KeyId, KeyringBuilder, KeyringKey, KeyringTerms, root_part_hashes};
+///
+/// let terms = KeyringTerms::new(KeyId::from_u64(1));
+/// let mut builder = KeyringBuilder::new(&KeyringKey::generate(&[7; 40]), terms, 1);
+/// let root = builder.finish(1, 1_790_000_000)?;
+/// assert_eq!(root_part_hashes(&root)?, vec![[0; 32]; builder.buckets() as usize]);
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// [`KeyringError::NotAKeyring`], [`UnsupportedVersion`](KeyringError::UnsupportedVersion),
+/// [`Truncated`](KeyringError::Truncated), [`Oversized`](KeyringError::Oversized) or
+/// [`Invalid`](KeyringError::Invalid).
+pub fn root_part_hashes(root: &[u8]) -> Result<Vec<[u8; 32]>, KeyringError> {
+    let Root { mut chunks, pages, .. } = read_body(Frame::read(root)?.body).ok_or(KeyringError::Invalid)?;
+    chunks.extend(pages);
+    Ok(chunks)
 }
 
 /// Reads the list of authenticators to its end; what algorithm 1 says under `key_id`. `None` if the list is cut off.
@@ -260,11 +300,23 @@ impl Root {
         self.chunks.get(bucket as usize)
     }
 
+    /// Every hash in the order of the root: chunks by bucket, then pages.
+    pub(crate) fn part_hashes(&self) -> impl Iterator<Item = &Hash> + Clone {
+        self.chunks.iter().chain(&self.pages)
+    }
+
     /// The schemes of imported keys, in the order in which they are tried.
     pub(crate) fn import_schemes(&self) -> impl Iterator<Item = ImportScheme> {
         let schemes = self.import_schemes;
         ImportScheme::ALL.into_iter().filter(move |scheme| schemes & scheme.bit() != 0)
     }
+}
+
+/// Whether a root that was opened holds secrets or import schemes of a later version, which [`open`] passes over.
+pub(crate) fn has_unknown(bytes: &[u8], root: &Root) -> bool {
+    let known = ImportScheme::ALL.into_iter().fold(0, |bits, scheme| bits | scheme.bit());
+    let secrets = bytes.get(56..).and_then(|bytes| Reader(bytes).u32());
+    root.import_schemes & !known != 0 || secrets != u32::try_from(root.secrets.len()).ok()
 }
 
 fn kind_of(purpose: Purpose) -> KeyKind {

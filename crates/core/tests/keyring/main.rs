@@ -11,6 +11,7 @@
 mod building;
 mod damage;
 mod model;
+mod reading;
 mod replacing;
 mod verdicts;
 mod world;
