@@ -28,6 +28,12 @@ impl Access {
         if read_only { &mut self.read_only } else { &mut self.granted }.insert(pattern);
     }
 
+    /// Adds all of another.
+    pub(crate) fn extend(&mut self, other: &Self) {
+        self.granted.extend(other.granted.iter().cloned());
+        self.read_only.extend(other.read_only.iter().cloned());
+    }
+
     pub(crate) fn of(patterns: impl IntoIterator<Item = String>, read_only: bool) -> Self {
         let mut access = Self::default();
         patterns.into_iter().for_each(|pattern| access.add(pattern, read_only));

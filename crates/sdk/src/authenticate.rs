@@ -1,13 +1,14 @@
 //! A key that acts: it is verified against the store itself, by the same core that verifies everywhere.
 
 use crate::{
-    Actor, Error, LastUse, Store,
+    Actor, Error, LastUse, Store, effective,
     ids::{RecordId, entropy},
-    keyring::Contents,
-    keys,
+    keys, policies,
+    publish::contents,
 };
 use claviger_core::{
-    DenialCode, KeyId, KeyKind, KeyringKey, KeyringTerms, RequestContext, Verdict, Verifier, parse,
+    DenialCode, KeyId, KeyKind, KeyringBuilder, KeyringKey, KeyringTerms, RequestContext, Verdict, Verifier,
+    parse,
 };
 use std::net::IpAddr;
 use zeroize::Zeroizing;
@@ -50,22 +51,29 @@ impl Store {
             _ => None,
         };
         let mut work = self.acting_as(Actor::operator("store")).read().await?;
-        let mut contents = Contents::default();
+        let keyring_key = KeyringKey::generate(&Zeroizing::new(entropy()?));
+        let mut builder = KeyringBuilder::new(&keyring_key, KeyringTerms::new(KeyId::from_u64(0)), 0);
+        let mut parts = Vec::new();
         let mut used_lately = false;
         if let Some(id) = id {
             match keys::load_any(&mut work, id).await {
                 Ok(key) => {
                     let minute_ago = work.now.saturating_sub(60);
                     used_lately = matches!(key.last_use, LastUse::At(time) if time.timestamp() > minute_ago);
-                    contents.add_key(&mut work, &key).await?;
+                    let access = effective::access_of_owner(&mut work, key.owner).await?;
+                    let policy = policies::of_key(&key, &access)?;
+                    let records = contents::records_of(&mut work, id, 0).await?;
+                    parts.push(builder.set_page(0, &[Some(policy)]).map_err(|error| unusable(&error))?);
+                    parts.extend(builder.set_bucket(0, &records).map_err(|error| unusable(&error))?);
                 }
                 Err(Error::NotFound { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }
         let now = work.now.unsigned_abs();
-        let keyring_key = KeyringKey::generate(&Zeroizing::new(entropy()?));
-        let bundle = contents.bundle(&keyring_key, KeyringTerms::new(KeyId::from_u64(0)), 1, now)?;
+        let root = builder.finish(1, now).map_err(|error| unusable(&error))?;
+        let part = |hash: &[u8; 32]| parts.iter().find(|part| part.hash == *hash).map(|part| &part.bytes[..]);
+        let bundle = builder.bundle(&root, part).map_err(|error| unusable(&error))?;
         let id = match verify(keyring_key, bundle, presented, now, address)? {
             Ok(id) => id,
             Err(code) => return Err(Unauthenticated::Denied(code)),
@@ -85,11 +93,16 @@ impl Store {
     async fn record_use(&self, id: KeyId, now: u64) -> Result<(), Error> {
         let now = i64::try_from(now).unwrap_or_default();
         let mut work = self.acting_as(Actor::operator("store")).write().await?;
-        let update = "UPDATE api_keys SET last_used_at = $1, use_count = use_count + 1 WHERE id = $2 \
-                      AND last_used_at <= $3";
+        let update = "UPDATE api_keys SET last_used_at = $1, \
+                      use_count = CASE WHEN use_count < 9223372036854775807 THEN use_count + 1 ELSE use_count END \
+                      WHERE id = $2 AND last_used_at <= $3";
         work.run(sqlx::query(update).bind(now).bind(id.bytes()).bind(now.saturating_sub(60))).await?;
         work.commit().await
     }
+}
+
+fn unusable(error: &dyn std::fmt::Display) -> Error {
+    Error::Damaged(format!("its records make no keyring: {error}"))
 }
 
 /// What core says of the presented key: its id, or why it is denied.
@@ -100,8 +113,6 @@ fn verify(
     now: u64,
     address: Option<IpAddr>,
 ) -> Result<Result<KeyId, DenialCode>, Error> {
-    let unusable =
-        |error: &dyn std::fmt::Display| Error::Damaged(format!("its records make no keyring: {error}"));
     let mut verifier = Verifier::with_keyring_keys([keyring_key]).map_err(|error| unusable(&error))?;
     verifier.replace_keyring(bundle, now).map_err(|error| unusable(&error))?;
     let context = RequestContext::at(now);

@@ -4,14 +4,12 @@ use crate::{
     Access, ApiKey, Error, KeyLimit, KeyOwner, KeyStatus, PersonId, Result, RoleId, Rule, TenantId,
     ids::RecordId,
     keys::{self, Switches},
-    rows::{RowExt, damaged},
-    schema::NO_END,
+    rows::RowExt,
+    sql::{Statement, rows_at_once},
     work::Work,
 };
-use claviger_core::{
-    KeyId, KeyKind, KeyPrefix, KeyRecord, Limit, Network, Policy, PolicyError, PolicyTerms, VerifierValue,
-};
-use zeroize::Zeroize;
+use claviger_core::{KeyId, KeyPrefix, Limit, Network, Policy, PolicyError, PolicyTerms};
+use std::collections::{BTreeSet, HashMap};
 
 /// Roles and permissions of a user or service account together.
 pub(crate) async fn access_of_person(work: &mut Work, id: PersonId) -> Result<Access> {
@@ -37,6 +35,26 @@ async fn collect(
         access.add(row.text("permission")?, row.flag("read_only")?);
     }
     Ok(access)
+}
+
+/// What many roles grant, for those that grant anything.
+pub(crate) async fn access_of_roles(
+    work: &mut Work,
+    ids: &BTreeSet<RoleId>,
+) -> Result<HashMap<RoleId, Access>> {
+    let ids: Vec<RoleId> = ids.iter().copied().collect();
+    let mut all: HashMap<RoleId, Access> = HashMap::new();
+    for ids in ids.chunks(rows_at_once(1)) {
+        let mut query = Statement::new(
+            "SELECT r.id AS id, p.permission, r.read_only FROM roles r JOIN role_permissions p ON p.role = r.id \
+             WHERE r.deleted = 0 AND r.id IN (",
+        );
+        query.bind_all(ids.iter().map(|id| id.bytes())).push(")");
+        for row in work.all(query.query(work.dialect())?).await? {
+            all.entry(row.id("id")?).or_default().add(row.text("permission")?, row.flag("read_only")?);
+        }
+    }
+    Ok(all)
 }
 
 /// What the keys of an owner may do.
@@ -73,7 +91,8 @@ pub(crate) async fn acting_key(work: &mut Work, id: KeyId) -> Result<ActingKey> 
 /// What a policy says of a key beside its access.
 pub(crate) struct PolicyParts<'k> {
     pub(crate) tenant: TenantId,
-    pub(crate) owner: KeyOwner,
+    /// The owner, if it is not the tenant.
+    pub(crate) person: Option<PersonId>,
     pub(crate) role_name: &'k str,
     pub(crate) prefix: KeyPrefix,
     pub(crate) networks: &'k [Network],
@@ -87,7 +106,7 @@ impl<'k> From<&'k ApiKey> for PolicyParts<'k> {
     fn from(key: &'k ApiKey) -> Self {
         Self {
             tenant: key.tenant,
-            owner: key.owner,
+            person: key.owner.person(),
             role_name: &key.role_name,
             prefix: key.prefix,
             networks: &key.networks,
@@ -104,7 +123,8 @@ impl<'k> From<&'k ApiKey> for PolicyParts<'k> {
 /// # Errors
 /// [`Error::Invalid`] if a policy has no room for it.
 pub(crate) fn policy(parts: &PolicyParts<'_>, access: &Access) -> Result<Policy<'static>> {
-    let (tenant, owner) = (parts.tenant.to_string(), parts.owner.id(parts.tenant));
+    let tenant = parts.tenant.to_string();
+    let owner = parts.person.map_or_else(|| tenant.clone(), |person| person.to_string());
     let (patterns, read_only) = access.policy();
     let permissions: Vec<&str> = patterns.iter().map(String::as_str).collect();
     let limits: Vec<Limit<'_>> =
@@ -131,46 +151,4 @@ fn refuse(error: PolicyError) -> Error {
         _ => "permissions",
     };
     Error::invalid(field, error.to_string())
-}
-
-/// The records of a key in a keyring, with `policy` as the index of its policy: one, and during a rotation two.
-pub(crate) async fn records(work: &mut Work, key: &ApiKey, policy: u32) -> Result<Vec<KeyRecord>> {
-    let seconds = |time: Option<chrono::DateTime<chrono::Utc>>| {
-        time.map(|time| u64::try_from(time.timestamp()).unwrap_or_default())
-    };
-    let complete = |record: &mut KeyRecord| {
-        record.not_before = seconds(key.not_before);
-        record.expires_at = seconds(key.expires_at);
-        record.revoked = key.revocation.is_some();
-        record.disabled = !key.activated;
-        record.read_only = key.read_only;
-    };
-    if key.kind == KeyKind::Signed {
-        let query = "SELECT v.id AS id, v.version AS version FROM api_keys k JOIN secret_versions v \
-                     ON v.id = k.secret_version WHERE k.id = $1";
-        let row = work.one(sqlx::query(query).bind(key.id.bytes())).await?;
-        let version = u8::try_from(row.int("version")?).map_err(|_| damaged("version"))?;
-        let mut record = KeyRecord::signed_override(key.id, row.id("id")?, version, policy);
-        complete(&mut record);
-        return Ok(vec![record]);
-    }
-    let query = "SELECT generation, data_key, sealed, accepted_until FROM key_values WHERE api_key = $1 \
-                 AND accepted_until > $2 ORDER BY generation DESC";
-    let rows = work.all(sqlx::query(query).bind(key.id.bytes()).bind(work.now)).await?;
-    let mut records = Vec::new();
-    for row in rows {
-        let generation = row.int("generation")?;
-        let place = (keys::VALUE, key.id, generation);
-        let value = work.open(row.id("data_key")?, place, &row.blob("sealed")?).await?;
-        let mut bytes: [u8; 32] = value.as_slice().try_into().map_err(|_| damaged("sealed"))?;
-        let mut record = KeyRecord::new(key.id, key.kind, VerifierValue::from_bytes(bytes), policy);
-        bytes.zeroize();
-        complete(&mut record);
-        let accepted_until = row.int("accepted_until")?;
-        if accepted_until != NO_END {
-            record.expires_at = u64::try_from(accepted_until).ok();
-        }
-        records.push(record);
-    }
-    Ok(records)
 }

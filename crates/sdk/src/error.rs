@@ -131,6 +131,12 @@ pub enum Rule {
         "the tenant's keys are locked: only notifications can be edited; deactivating, expiring and deleting stay possible"
     )]
     KeysLocked,
+    /// The keyring was retired.
+    #[error("the keyring was retired; create another one")]
+    RingRetired,
+    /// No keyring key was prepared that could take the place of the present one.
+    #[error("there is no next keyring key; prepare one and give it to every verifier first")]
+    NoNextKeyringKey,
     /// The key was expired for good.
     #[error("the key was revoked; generate another one")]
     KeyRevoked,
@@ -171,6 +177,11 @@ pub enum Rule {
         "all 256 versions of issuing secrets for this prefix may still have valid keys; use another prefix"
     )]
     VersionsExhausted,
+    /// It is forgotten whether the report was counted.
+    #[error(
+        "the usage report ended more than 30 days ago: it may have been counted already, and nobody remembers; drop it"
+    )]
+    UsageReportTooOld,
 }
 
 impl Rule {
@@ -186,6 +197,8 @@ impl Rule {
             Self::TenantOff => "tenant_off",
             Self::KeysLocked => "keys_locked",
             Self::KeyRevoked => "key_revoked",
+            Self::RingRetired => "ring_retired",
+            Self::NoNextKeyringKey => "no_next_keyring_key",
             Self::KeyNeverExpires => "key_never_expires",
             Self::SignedKeyIsFixed => "signed_key_is_fixed",
             Self::KeyIsHeld => "key_is_held",
@@ -197,6 +210,7 @@ impl Rule {
             Self::IssuingSecretIsTheOperators => "issuing_secret_is_the_operators",
             Self::SecretRetired => "secret_retired",
             Self::VersionsExhausted => "versions_exhausted",
+            Self::UsageReportTooOld => "usage_report_too_old",
         }
     }
 }

@@ -66,8 +66,28 @@ record_ids! {
     GroupId "grp" "key group";
     /// The id of a shared secret, whatever its versions.
     SecretId "sec" "shared secret";
+    /// The id of a keyring.
+    RingId "rng" "keyring";
     /// The id of a verifier that reports usage.
     VerifierId "ver" "verifier";
+    /// The id of a batch of uses, which the verifier chooses that reports it.
+    BatchId "bat" "batch";
+}
+
+impl BatchId {
+    /// A new one.
+    ///
+    /// # Errors
+    /// [`Error::Entropy`] if the operating system gives no random bytes.
+    pub fn random() -> Result<Self, Error> {
+        RecordId::random()
+    }
+
+    /// One of 8 random bytes that the verifier has chosen.
+    #[must_use]
+    pub const fn from_entropy(bytes: [u8; 8]) -> Self {
+        Self(KeyId::from_entropy(bytes))
+    }
 }
 
 /// What an id type must say so that rows can hold it: 8 big-endian bytes.

@@ -1,7 +1,9 @@
 //! Key groups: every key is in one, and each group switches all its keys on or off.
 
 use crate::{
-    Created, Error, GroupId, Result, Rule, Session, TenantId, effective,
+    Created, Error, GroupId, Result, Rule, Session, TenantId,
+    changes::Changed,
+    effective,
     ids::RecordId,
     keys,
     rows::RowExt,
@@ -226,6 +228,10 @@ impl KeyGroups<'_> {
         let go =
             sqlx::query("UPDATE api_keys SET key_group = $1, revision = revision + 1 WHERE key_group = $2");
         work.run(go.bind(target.bytes()).bind(id.bytes())).await?;
+        // The keys go on naming the same policies, which are the other group's now. New keys get others.
+        let go = sqlx::query("UPDATE policies SET key_group = $1 WHERE key_group = $2");
+        work.run(go.bind(target.bytes()).bind(id.bytes())).await?;
+        work.changed(Changed::Group(target));
         work.run(sqlx::query("DELETE FROM key_groups WHERE id = $1").bind(id.bytes())).await?;
         let details = json!({ "name": group.name, "keys_went_to": target, "keys": count });
         work.audit("key_group.deleted", id, details);
@@ -254,6 +260,7 @@ async fn switch(mut work: Work, id: GroupId, on: bool, action: &str) -> Result<K
     load(&mut work, id).await?;
     let update = sqlx::query("UPDATE key_groups SET switched_on = $1, revision = revision + 1 WHERE id = $2");
     work.run(update.bind(i64::from(on)).bind(id.bytes())).await?;
+    work.changed(Changed::Group(id));
     work.audit(action, id, json!({}));
     finish(work, id).await
 }

@@ -46,7 +46,7 @@
 //! - [`keys`](Session::keys), [`key_groups`](Session::key_groups), [`api_clients`](Session::api_clients),
 //!   [`personal_keys`](Session::personal_keys), [`reviews`](Session::reviews): API keys;
 //! - [`shared_secrets`](Session::shared_secrets): what signs keys, requests and webhooks;
-//! - [`keyrings`](Session::keyrings), [`usage`](Session::usage): to verifiers and back;
+//! - [`rings`](Session::rings), [`Publisher`], [`Destination`]: to verifiers; [`usage`](Session::usage): and back;
 //! - [`audit`](Session::audit), [`master_keys`](Session::master_keys): who did what, and what it is all sealed under.
 //!
 //! # What holds everywhere
@@ -65,6 +65,7 @@ mod actor;
 mod api_clients;
 mod audit;
 mod authenticate;
+mod changes;
 mod clock;
 mod created;
 mod destination;
@@ -72,14 +73,17 @@ mod effective;
 mod error;
 mod ids;
 mod key_groups;
-mod keyring;
 mod keys;
 mod master_keys;
+mod packed;
 mod page;
 mod people;
 mod permissions;
 mod personal_keys;
+mod policies;
+mod publish;
 mod reviews;
+mod rings;
 mod roles;
 mod rows;
 mod schema;
@@ -102,11 +106,12 @@ pub use authenticate::Unauthenticated;
 pub use claviger_core::{KeyId, KeyKind, KeyPrefix, MasterKey, Network, Purpose, SecretText};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use created::Created;
-pub use destination::{Destination, DestinationError, NewRoot, PartHash, RootVersion, StoredRoot};
+pub use destination::{
+    BundleFile, Destination, DestinationError, Directory, NewRoot, PartHash, RootVersion, StoredRoot,
+};
 pub use error::{Error, Result, Rule};
-pub use ids::{GroupId, PersonId, RoleId, SecretId, TenantId, VerifierId};
+pub use ids::{BatchId, GroupId, PersonId, RingId, RoleId, SecretId, TenantId, VerifierId};
 pub use key_groups::{KeyGroup, KeyGroupEdit, KeyGroups, NewKeyGroup};
-pub use keyring::Keyrings;
 pub use keys::{
     ApiKey, Found, Generated, KeyEdit, KeyLimit, KeyOwner, KeySort, KeyStatus, Keys, LastUse, Lifetime,
     ListKeys, NewKey, Revocation, RevocationReason,
@@ -118,10 +123,15 @@ pub use people::{
 };
 pub use permissions::{ListPermissions, Permission, Permissions};
 pub use personal_keys::{NewPersonalKey, PersonalKeyHolder, PersonalKeys};
+pub use publish::{
+    Ended, Progress, Publication, PublicationOutcome, Publications, PublishError, Published, Publisher,
+    PublisherEvent, Restored,
+};
 pub use reviews::{ReportReviews, Review, ReviewReport, Reviews};
+pub use rings::{Audience, NewRing, Ring, RingEdit, Rings};
 pub use roles::{ListRoles, NewRole, Role, RoleEdit, Roles};
 pub use session::Session;
 pub use shared_secrets::{NewSharedSecret, SecretVersion, SharedSecretRecord, SharedSecrets};
 pub use store::{Store, generate_master_key};
 pub use tenants::{NewTenant, Tenant, Tenants};
-pub use usage::{KeyUse, RegisteredVerifier, Usage};
+pub use usage::{KeyUse, RegisteredVerifier, Usage, UsageOutcome, UsageReport};

@@ -136,7 +136,7 @@ struct SealedTable {
     update: &'static str,
 }
 
-const SEALED: [SealedTable; 3] = [
+const SEALED: [SealedTable; 4] = [
     SealedTable {
         kind: crate::keys::VALUE,
         count: "SELECT COUNT(*) AS count FROM key_values t JOIN store s ON s.data_key <> t.data_key",
@@ -148,6 +148,12 @@ const SEALED: [SealedTable; 3] = [
         count: "SELECT COUNT(*) AS count FROM secret_versions t JOIN store s ON s.data_key <> t.data_key",
         select: "SELECT id, version AS generation, data_key, sealed FROM secret_versions WHERE data_key <> $1 LIMIT $2",
         update: "UPDATE secret_versions SET data_key = $1, sealed = $2 WHERE id = $3 AND version = $4",
+    },
+    SealedTable {
+        kind: crate::rings::keys::VALUE,
+        count: "SELECT COUNT(*) AS count FROM ring_keys t JOIN store s ON s.data_key <> t.data_key",
+        select: "SELECT id, CAST(1 AS BIGINT) AS generation, data_key, sealed FROM ring_keys WHERE data_key <> $1 LIMIT $2",
+        update: "UPDATE ring_keys SET data_key = $1, sealed = $2 WHERE id = $3 AND $4 = 1",
     },
     // Old audit keys stay, so that old events can be checked.
     SealedTable {

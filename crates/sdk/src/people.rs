@@ -2,7 +2,9 @@
 //! both stand wherever people are picked.
 
 use crate::{
-    Access, Created, Cursor, Error, Page, PersonId, Result, Role, RoleId, Rule, Session, TenantId, effective,
+    Access, Created, Cursor, Error, Page, PersonId, Result, Role, RoleId, Rule, Session, TenantId,
+    changes::Changed,
+    effective,
     ids::RecordId,
     keys,
     page::{awaitable, check_limit},
@@ -285,6 +287,7 @@ impl<'s> People<'s> {
         }
         let update = sqlx::query("UPDATE people SET active = $1, revision = revision + 1 WHERE id = $2");
         work.run(update.bind(i64::from(active)).bind(id.bytes())).await?;
+        work.changed(Changed::Person(id));
         work.audit(action, id, json!({}));
         finish(work, id).await
     }
@@ -333,6 +336,7 @@ impl<'s> People<'s> {
         let changed = work.run(sqlx::query(insert).bind(person.bytes()).bind(role.id.bytes())).await?;
         check_room(&mut work, person).await?;
         if changed > 0 {
+            work.changed(Changed::Person(person));
             work.audit("role.granted", person, json!({ "role": role.id, "name": role.name }));
         }
         work.commit().await
@@ -353,6 +357,7 @@ impl<'s> People<'s> {
         if work.run(delete.bind(person.bytes()).bind(role.id.bytes())).await? > 0 {
             revoked = keys::revoke_keys_in_role(&mut work, Some(person), role.id).await?;
             let details = json!({ "role": role.id, "name": role.name, "keys_revoked": revoked });
+            work.changed(Changed::Person(person));
             work.audit("role.taken", person, details);
         }
         work.commit().await?;
@@ -382,6 +387,7 @@ impl<'s> People<'s> {
         let changed = work.run(sqlx::query(insert).bind(person.bytes()).bind(permission)).await?;
         check_room(&mut work, person).await?;
         if changed > 0 {
+            work.changed(Changed::Person(person));
             work.audit("permission.granted", person, json!({ "permission": permission }));
         }
         work.commit().await
@@ -399,6 +405,7 @@ impl<'s> People<'s> {
         load(&mut work, person).await?;
         let delete = sqlx::query("DELETE FROM person_permissions WHERE person = $1 AND permission = $2");
         if work.run(delete.bind(person.bytes()).bind(permission)).await? > 0 {
+            work.changed(Changed::Person(person));
             work.audit("permission.taken", person, json!({ "permission": permission }));
         }
         work.commit().await

@@ -1,7 +1,8 @@
 //! Personal keys: at most one for each user, with his access at every moment, visible to nobody else.
 
 use crate::{
-    ApiKey, Error, Generated, KeyOwner, Lifetime, PersonId, PersonKind, Result, Rule, Session, effective,
+    ApiKey, Error, Generated, KeyOwner, Lifetime, PersonId, PersonKind, Publications, Result, Rule, Session,
+    effective,
     ids::RecordId,
     key_groups,
     keys::{self, Prepared, Secret, check_lifetime},
@@ -72,7 +73,7 @@ impl PersonalKeys<'_> {
         let request = ("personal key", &new);
         if work.replayed(&request).await?.is_some() {
             let key = load_own(&mut work, user).await?.ok_or_else(|| none(user))?;
-            return Ok(Generated { key, text: None, replayed: true });
+            return Ok(Generated { key, text: None, replayed: true, publications: Publications::default() });
         }
         if load_own(&mut work, user).await?.is_some() {
             return Err(Error::Exists { record: "personal key", field: "user", value: user.to_string() });
@@ -115,7 +116,7 @@ impl PersonalKeys<'_> {
         let key = keys::load_any(&mut work, id).await?;
         work.commit().await?;
         let text = batch.into_iter().next().map(|(_, secret)| secret.text);
-        Ok(Generated { key, text, replayed: false })
+        Ok(Generated { key, text, replayed: false, publications: Publications::default() })
     }
 
     /// The actor's personal key, or none.
@@ -195,7 +196,7 @@ impl PersonalKeys<'_> {
     /// # Errors
     /// [`Error::NotFound`] if he has none; [`Error::PermissionNeeded`]; [`Error::ConfirmationNeeded`]; [`Error::Refused`]
     /// for his own if somebody else has deactivated it.
-    pub async fn delete(self, user: PersonId, confirmation: &str) -> Result<()> {
+    pub async fn delete(self, user: PersonId, confirmation: &str) -> Result<Publications> {
         let mut work = self.0.write().await?;
         let key = load_of(&mut work, user).await?;
         confirm(confirmation, &user.to_string())?;
@@ -205,7 +206,7 @@ impl PersonalKeys<'_> {
         }
         keys::erase(&mut work, &key).await?;
         work.audit("personal_key.deleted", key.id, json!({ "user": user }));
-        work.commit().await
+        work.commit_and_publish().await
     }
 
     /// What the actor's personal key may do now: all that he may.

@@ -18,12 +18,12 @@ use serde_json::json;
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct ReviewReport {
-    /// Never used, as every verifier says.
+    /// Never used, as every verifier says: see [`LastUse::Never`](crate::LastUse::Never).
     pub never_used: Vec<ApiKey>,
     /// Used, but not since the time that was asked about, as every verifier says.
     pub unused: Vec<ApiKey>,
-    /// Of which it is not known whether they were used since then, because some verifier has not reported: not to be
-    /// cleaned up.
+    /// Of which it is not known whether they were used since then, because some verifier has not reported all of that time
+    /// or was silent for more than a day: not to be cleaned up.
     pub use_unknown: Vec<ApiKey>,
     /// Expired.
     pub expired: Vec<ApiKey>,
@@ -154,30 +154,34 @@ impl ReportReviews<'_> {
         check_limit(self.limit)?;
         let now = work.now;
         let unused_since = self.unused_since.unwrap_or(now.saturating_sub(90 * 86_400));
-        // Of what came after the last report of some verifier nothing is known.
-        let reported = usage::all_reported_until(&mut work).await?.unwrap_or_default();
-        let (unused_until, unknown_until) =
-            if reported >= unused_since { (unused_since, 0) } else { (0, unused_since) };
+        let coverage = usage::coverage(&mut work).await?;
+        let is_known = coverage.from <= unused_since && unused_since <= coverage.until;
+        let (unused_until, unknown_until) = if is_known { (unused_since, 0) } else { (0, unused_since) };
         let mut report = Report { work, limit: self.limit, truncated: false };
-        let mut use_unknown = report.keys("k.last_used_at = 0 AND k.created_at >= ", Some(reported)).await?;
-        use_unknown.extend(report.keys(USED_BEFORE, Some(unknown_until)).await?);
+        let (from, until) = (coverage.from, coverage.until);
+        let mut use_unknown = report
+            .keys("k.last_used_at = 0 AND (k.created_at < ? OR k.created_at >= ?)", &[from, until])
+            .await?;
+        use_unknown.extend(report.keys(USED_BEFORE, &[unknown_until]).await?);
         report.truncated |= use_unknown.len() > usize::from(report.limit);
         use_unknown.truncate(report.limit.into());
         Ok(ReviewReport {
-            never_used: report.keys("k.last_used_at = 0 AND k.created_at < ", Some(reported)).await?,
-            unused: report.keys(USED_BEFORE, Some(unused_until)).await?,
+            never_used: report
+                .keys("k.last_used_at = 0 AND k.created_at >= ? AND k.created_at < ?", &[from, until])
+                .await?,
+            unused: report.keys(USED_BEFORE, &[unused_until]).await?,
             use_unknown,
-            expired: report.keys("k.expires_at <= ", Some(now)).await?,
-            inactive_owner: report.keys("p.active = 0", None).await?,
-            admin: report.keys(CAN_DO_EVERYTHING, None).await?,
-            review_due: report.keys("k.review_due_at > 0 AND k.review_due_at <= ", Some(now)).await?,
+            expired: report.keys("k.expires_at <= ?", &[now]).await?,
+            inactive_owner: report.keys("p.active = 0", &[]).await?,
+            admin: report.keys(CAN_DO_EVERYTHING, &[]).await?,
+            review_due: report.keys("k.review_due_at > 0 AND k.review_due_at <= ?", &[now]).await?,
             truncated: report.truncated,
         })
     }
 }
 
-/// Keys that were used, but not since the time that follows.
-const USED_BEFORE: &str = "k.last_used_at > 0 AND k.last_used_at < ";
+/// Keys that were used, but not since some time.
+const USED_BEFORE: &str = "k.last_used_at > 0 AND k.last_used_at < ?";
 
 /// Keys with the permission `*` or `*:*`: through their role, or through roles and permissions of their owner.
 const CAN_DO_EVERYTHING: &str = "k.read_only = 0 AND (k.role IN (SELECT a.role FROM role_permissions a \
@@ -194,15 +198,22 @@ struct Report {
 }
 
 impl Report {
-    /// The keys that were not revoked and meet a condition, which ends with `parameter` if there is one.
-    async fn keys(&mut self, condition: &'static str, parameter: Option<i64>) -> Result<Vec<ApiKey>> {
+    /// The keys that were not revoked and meet a condition, in which each `?` stands for one of `values`.
+    async fn keys(&mut self, condition: &'static str, values: &[i64]) -> Result<Vec<ApiKey>> {
         let tenant = self.work.tenant()?.id;
         let mut query = Statement::new(keys::SELECT);
         query.push(" WHERE k.listed = 1 AND k.revoked_at = 0 AND k.tenant = ").bind(tenant.bytes());
-        query.push(" AND ").push(condition);
-        if let Some(parameter) = parameter {
-            query.bind(parameter);
+        query.push(" AND (");
+        let mut values = values.iter();
+        for (place, text) in condition.split('?').enumerate() {
+            if place > 0
+                && let Some(&value) = values.next()
+            {
+                query.bind(value);
+            }
+            query.push(text);
         }
+        query.push(")");
         query.push(" ORDER BY k.name_folded, k.id LIMIT ").bind(i64::from(self.limit) + 1);
         let mut keys = keys::read_all(&mut self.work, query).await?;
         self.truncated |= keys.len() > usize::from(self.limit);

@@ -2,6 +2,7 @@
 
 use crate::{
     Access, Created, Error, Result, RoleId, Rule, Session, TenantId,
+    changes::Changed,
     ids::RecordId,
     keys,
     page::awaitable,
@@ -192,6 +193,7 @@ impl<'s> Roles<'s> {
             work.run(remove.bind(id.bytes())).await?;
             set_permissions(&mut work, id, permissions).await?;
         }
+        work.changed(Changed::Role(id));
         work.audit("role.edited", id, json!({ "name": name, "permissions": edit.permissions }));
         finish(work, id).await
     }
@@ -208,6 +210,11 @@ impl<'s> Roles<'s> {
         work.require("roles:modify")?;
         let role = load_custom(&mut work, id).await?;
         confirm(confirmation, &role.name)?;
+        let holders = sqlx::query("SELECT person FROM person_roles WHERE role = $1");
+        for row in work.all(holders.bind(id.bytes())).await? {
+            work.changed(Changed::Person(row.id("person")?));
+        }
+        work.changed(Changed::Role(id));
         for change in [
             "DELETE FROM person_roles WHERE role = $1",
             "UPDATE roles SET deleted = 1, revision = revision + 1 WHERE id = $1",

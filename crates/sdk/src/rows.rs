@@ -7,6 +7,7 @@ use sqlx::{Row, any::AnyRow};
 /// Typed reads of a row's columns by name.
 pub(crate) trait RowExt {
     fn int(&self, column: &str) -> Result<i64>;
+    fn optional_int(&self, column: &str) -> Result<Option<i64>>;
     fn text(&self, column: &str) -> Result<String>;
     fn optional_text(&self, column: &str) -> Result<Option<String>>;
     fn blob(&self, column: &str) -> Result<Vec<u8>>;
@@ -51,6 +52,10 @@ pub(crate) fn damaged(column: &str) -> Error {
 
 impl RowExt for AnyRow {
     fn int(&self, column: &str) -> Result<i64> {
+        Ok(self.try_get(column)?)
+    }
+
+    fn optional_int(&self, column: &str) -> Result<Option<i64>> {
         Ok(self.try_get(column)?)
     }
 

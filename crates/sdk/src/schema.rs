@@ -3,14 +3,14 @@
 //! Times are Unix seconds; 0 means never and [`NO_END`] means without end, so that both sort. Truth values are 0 and 1.
 //! Ids are 8 big-endian bytes. Columns ending in `_folded` hold what is sorted and searched without regard to case.
 
-use crate::{Error, Result, rows::RowExt};
+use crate::{Error, Result, policies, rows::RowExt};
 use sqlx::{AnyConnection, AssertSqlSafe, Executor};
 
 /// In place of a time: without end.
 pub(crate) const NO_END: i64 = i64::MAX;
 
 /// One script for each version; a store of version n has had the first n.
-const MIGRATIONS: [&str; 1] = [include_str!("schema/1.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 /// Which database it is: the two differ in how they name types and begin transactions, and in nothing else.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,18 +22,20 @@ pub(crate) enum Dialect {
 impl Dialect {
     /// The script with this dialect's names of types. Texts compare by bytes in both.
     fn script(self, script: &str) -> String {
-        let (blob, text) = match self {
-            Self::Sqlite => ("BLOB", "TEXT"),
-            Self::Postgres => ("BYTEA", "TEXT COLLATE \"C\""),
+        let (blob, text, clustered) = match self {
+            Self::Sqlite => ("BLOB", "TEXT", "WITHOUT ROWID"),
+            Self::Postgres => ("BYTEA", "TEXT COLLATE \"C\"", ""),
         };
-        script.replace("{blob}", blob).replace("{text}", text)
+        script.replace("{blob}", blob).replace("{text}", text).replace("{clustered}", clustered)
     }
 
     /// Begins a transaction that writes.
     pub(crate) const fn begin(self) -> &'static str {
         match self {
-            // Taken at once: a reading transaction that turns into a writing one can fail half way.
-            Self::Sqlite => "BEGIN IMMEDIATE",
+            // Taken at once: a reading transaction that turns into a writing one can fail half way. The indexes of a large
+            // store do not fit into SQLite's cache of 2 MB: a batch of new keys would read and write their pages again
+            // and again.
+            Self::Sqlite => "PRAGMA cache_size = -131072; BEGIN IMMEDIATE",
             Self::Postgres => "BEGIN ISOLATION LEVEL READ COMMITTED",
         }
     }
@@ -41,7 +43,8 @@ impl Dialect {
     /// Begins a transaction that reads one state of the store.
     pub(crate) const fn begin_reading(self) -> &'static str {
         match self {
-            Self::Sqlite => "BEGIN DEFERRED",
+            // Whoever reads a million keys touches each page once.
+            Self::Sqlite => "PRAGMA cache_size = -16384; BEGIN DEFERRED",
             Self::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
         }
     }
@@ -72,6 +75,9 @@ pub(crate) async fn migrate(connection: &mut AnyConnection, dialect: Dialect) ->
             "UPDATE claviger_schema SET version = $1"
         };
         sqlx::query(change).bind(number).execute(&mut *connection).await?;
+    }
+    if (1..2).contains(&found) {
+        policies::give_to_all_keys(connection, dialect).await?;
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! A session: one actor, perhaps in one tenant, and the way from there to every operation.
 
 use crate::{
-    Actor, ApiClients, Audit, KeyGroups, Keyrings, Keys, MasterKeys, People, Permissions, PersonalKeys,
-    Result, Reviews, Roles, ServiceAccounts, SharedSecrets, Store, TenantId, Tenants, Usage, Users,
+    Actor, ApiClients, Audit, KeyGroups, Keys, MasterKeys, People, Permissions, PersonalKeys, Result,
+    Reviews, Rings, Roles, ServiceAccounts, SharedSecrets, Store, TenantId, Tenants, Usage, Users,
     work::Work,
 };
 
@@ -109,10 +109,10 @@ impl Session {
         SharedSecrets(self)
     }
 
-    /// Keyrings: what verifiers are told.
+    /// Rings: the keyrings that are published.
     #[must_use]
-    pub const fn keyrings(&self) -> Keyrings<'_> {
-        Keyrings(self)
+    pub const fn rings(&self) -> Rings<'_> {
+        Rings(self)
     }
 
     /// Usage: what verifiers report about keys.

@@ -2,7 +2,9 @@
 //! has versions and is rotated with an overlap.
 
 use crate::{
-    ApiKey, Created, Error, Result, RoleId, Rule, SecretId, Session, TenantId, effective,
+    ApiKey, Created, Error, Result, RoleId, Rule, SecretId, Session, TenantId,
+    changes::Changed,
+    effective,
     ids::{RecordId, entropy},
     keys::{Prepared, Secret},
     roles,
@@ -144,6 +146,7 @@ impl SharedSecrets<'_> {
         let version = add_version(&mut work, id, new.is_issuing, &prefix).await?;
         work.remember(&request, id).await?;
         let purpose = purpose(new.is_issuing).as_str();
+        work.changed(Changed::Secrets);
         work.audit(
             "shared_secret.created",
             id,
@@ -229,6 +232,7 @@ impl SharedSecrets<'_> {
         let update = sqlx::query("UPDATE shared_secrets SET revision = revision + 1 WHERE id = $1");
         work.run(update.bind(id.bytes())).await?;
         let details = json!({ "name": record.name, "version": version, "previous_until": until });
+        work.changed(Changed::Secrets);
         work.audit("shared_secret.rotated", id, details);
         finish(work, id).await
     }
@@ -253,6 +257,7 @@ impl SharedSecrets<'_> {
         work.run(retire.bind(now).bind(id.bytes())).await?;
         let end = "UPDATE secret_versions SET accepted_until = $1 WHERE secret = $2 AND accepted_until > $3";
         work.run(sqlx::query(end).bind(now).bind(id.bytes()).bind(now)).await?;
+        work.changed(Changed::Secrets);
         work.audit("shared_secret.retired", id, json!({ "name": record.name }));
         finish(work, id).await
     }

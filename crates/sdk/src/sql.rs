@@ -1,6 +1,6 @@
 //! Putting statements together: text of the program's own, and values, in the words of either database.
 
-use crate::schema::Dialect;
+use crate::{Result, schema::Dialect};
 use sqlx::Arguments;
 use sqlx::{Any, AssertSqlSafe, Encode, Type, any::AnyArguments, query::Query};
 use std::fmt::Write;
@@ -33,6 +33,11 @@ impl Statement {
     pub(crate) fn push(&mut self, text: &str) -> &mut Self {
         self.text.push_str(text);
         self
+    }
+
+    /// The same statement behind text that is the program's own.
+    pub(crate) fn preceded_by(self, text: &str) -> Self {
+        Self { text: text.to_owned() + &self.text, ..self }
     }
 
     /// Adds a value.
@@ -69,10 +74,10 @@ impl Statement {
     }
 
     /// The statement in the words of a database.
-    pub(crate) fn query(self, dialect: Dialect) -> Result<Query<'static, Any, AnyArguments>, sqlx::Error> {
+    pub(crate) fn query(self, dialect: Dialect) -> Result<Query<'static, Any, AnyArguments>> {
         let text = self.text(dialect);
         match self.failed {
-            Some(error) => Err(error),
+            Some(error) => Err(error.into()),
             None => Ok(sqlx::query_with(AssertSqlSafe(text), self.arguments)),
         }
     }

@@ -1,22 +1,27 @@
 //! The store: opening it, its keys, and the transactions that everything else runs in.
 
 use crate::{
-    Actor, Clock, Error, Result, Session, SystemClock,
+    Actor, Clock, Error, Result, RingId, Session, SystemClock,
     audit::AuditKey,
     ids::{RecordId, entropy},
+    publish::{Target, Targets},
     rows::RowExt,
     schema::{self, Dialect},
     seal::DataKey,
 };
+use chrono::{DateTime, Utc};
 use claviger_core::{KeyId, MasterKey};
 use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor, Transaction, any::AnyPoolOptions};
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, RwLock},
+    sync::{
+        Arc, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::{Mutex, Notify, OwnedMutexGuard, futures::Notified};
 
 /// How long a connection may take.
 const TIME_TO_CONNECT: Duration = Duration::from_secs(30);
@@ -57,6 +62,9 @@ pub struct Store {
     inner: Arc<Inner>,
 }
 
+/// How many rows are written before they are moved from SQLite's log into its file.
+const ROWS_IN_LOG: u64 = 1_000;
+
 struct Inner {
     pool: AnyPool,
     dialect: Dialect,
@@ -65,6 +73,20 @@ struct Inner {
     keys: RwLock<Keys>,
     /// One writer at a time: the database would make the others wait with a connection each.
     writer: Arc<Mutex<()>>,
+    location: Location,
+    /// Told of each change that keyrings say.
+    changed: Notify,
+    targets: RwLock<Targets>,
+    /// How many rows were written since what is written was last moved from SQLite's log into its file.
+    in_log: AtomicU64,
+}
+
+/// Where the database is.
+pub(crate) enum Location {
+    /// The path of a SQLite file.
+    File(String),
+    /// The URL of a PostgreSQL database.
+    Server(String),
 }
 
 /// What was unwrapped with the master key.
@@ -121,6 +143,13 @@ impl Store {
                 clock: Arc::new(clock),
                 keys: RwLock::new(keys),
                 writer: Arc::default(),
+                location: match dialect {
+                    Dialect::Sqlite => Location::File(location.to_owned()),
+                    Dialect::Postgres => Location::Server(location.to_owned()),
+                },
+                changed: Notify::new(),
+                targets: RwLock::default(),
+                in_log: AtomicU64::new(0),
             }),
         })
     }
@@ -164,12 +193,40 @@ impl Store {
         self.inner.pool.close().await;
     }
 
+    pub(crate) fn location(&self) -> &Location {
+        &self.inner.location
+    }
+
+    /// Wakes publishers that wait.
+    pub(crate) fn tell_publishers(&self) {
+        self.inner.changed.notify_waiters();
+    }
+
+    /// Ends with the next change, as soon as it is made.
+    pub(crate) fn changed(&self) -> Notified<'_> {
+        self.inner.changed.notified()
+    }
+
+    /// The publisher that is attached for a ring.
+    pub(crate) fn target(&self, ring: RingId) -> Option<Arc<Target>> {
+        let targets = self.inner.targets.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        targets.get(&ring).cloned()
+    }
+
+    pub(crate) fn set_target(&self, ring: RingId, target: Option<Arc<Target>>) {
+        let mut targets = self.inner.targets.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match target {
+            Some(target) => drop(targets.insert(ring, target)),
+            None => drop(targets.remove(&ring)),
+        }
+    }
+
     pub(crate) fn dialect(&self) -> Dialect {
         self.inner.dialect
     }
 
-    pub(crate) fn now(&self) -> i64 {
-        self.inner.clock.now().timestamp()
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.inner.clock.now()
     }
 
     /// A transaction that reads one state.
@@ -181,6 +238,22 @@ impl Store {
     pub(crate) async fn begin_writing(&self) -> Result<(OwnedMutexGuard<()>, Transaction<'static, Any>)> {
         let turn = self.inner.writer.clone().lock_owned().await;
         Ok((turn, self.inner.pool.begin_with(self.inner.dialect.begin()).await?))
+    }
+
+    /// Notes that rows were written. From time to time SQLite must move them from its log into its file. It would do so
+    /// before it says that a transaction is done, which takes longer than the transaction if that was large; so it is
+    /// done beside what comes next.
+    pub(crate) fn written(&self, rows: u64) {
+        let in_log = self.inner.in_log.fetch_add(rows, Ordering::Relaxed).saturating_add(rows);
+        if self.inner.dialect == Dialect::Postgres || in_log < ROWS_IN_LOG {
+            return;
+        }
+        self.inner.in_log.store(0, Ordering::Relaxed);
+        let pool = self.inner.pool.clone();
+        tokio::spawn(async move {
+            // If it fails, they stay in the log: nothing is lost, and a later transaction moves them.
+            let _ = pool.execute("PRAGMA wal_checkpoint(PASSIVE)").await;
+        });
     }
 
     /// The data key with this id; another program may have made it since the store was opened.
@@ -283,10 +356,9 @@ async fn connect(location: &str) -> Result<(AnyPool, Dialect)> {
         return Err(Error::invalid("location", problem));
     }
     let path: String = location.bytes().map(percent_encoded).collect();
-    // The indexes of a large store do not fit into SQLite's cache of 2 MB: a batch of new keys would read and write their
-    // pages again and again.
-    let prepare = "PRAGMA cache_size = -131072; PRAGMA temp_store = MEMORY; PRAGMA journal_mode = WAL; \
-                   PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 30000;";
+    // The log is moved into the file by `Store::written`; its checkpoint is for when a program ends before that.
+    let prepare = "PRAGMA temp_store = MEMORY; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                   PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 30000; PRAGMA wal_autocheckpoint = 65536;";
     let options = options.max_connections(8).after_connect(move |connection, _| {
         Box::pin(async move { connection.execute(prepare).await.map(|_| ()) })
     });

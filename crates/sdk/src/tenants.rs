@@ -2,6 +2,7 @@
 
 use crate::{
     Created, Error, GroupId, Result, RoleId, Session, TenantId,
+    changes::Changed,
     ids::RecordId,
     rows::RowExt,
     validate,
@@ -185,6 +186,7 @@ async fn set(mut work: Work, id: TenantId, switch: Switch, on: bool, action: &st
         Switch::Lock => "UPDATE tenants SET locked = $1, revision = revision + 1 WHERE id = $2",
     };
     work.run(sqlx::query(update).bind(i64::from(on)).bind(id.bytes())).await?;
+    work.changed(Changed::Tenant);
     work.audit(action, id, json!({}));
     finish(work, id).await
 }

@@ -5,6 +5,7 @@ use crate::{
     Access, Actor, Error, PersonId, Result, Rule, Session, Store, TenantId,
     actor::Who,
     audit::{self, AuditEvent, AuditKey},
+    changes::{self, Changed},
     effective,
     ids::RecordId,
     rows::{RowExt, time},
@@ -19,7 +20,7 @@ use sqlx::{
     any::{AnyArguments, AnyRow},
     query::Query,
 };
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 use tokio::sync::OwnedMutexGuard;
 use zeroize::Zeroizing;
 
@@ -34,10 +35,14 @@ pub(crate) struct Work {
     pub(crate) store: Store,
     /// Unix seconds.
     pub(crate) now: i64,
+    /// Unix milliseconds.
+    pub(crate) millis: u64,
     pub(crate) caller: Caller,
     tenant: Option<Tenancy>,
     idempotency_key: Option<String>,
     writing: Option<Writing>,
+    /// How many rows.
+    written: u64,
 }
 
 /// What only writing work has.
@@ -46,6 +51,9 @@ struct Writing {
     audit_key: Arc<AuditKey>,
     data_key: Arc<DataKey>,
     events: Vec<AuditEvent>,
+    /// The number of this transaction among all that write.
+    sequence: i64,
+    changes: BTreeSet<(TenantId, i64, Vec<u8>)>,
     _turn: OwnedMutexGuard<()>,
 }
 
@@ -79,10 +87,21 @@ impl Work {
             None => None,
             Some(turn) => Some(Writing::begin(&store, &mut transaction, turn).await?),
         };
-        let now = store.now();
+        let time = store.now();
+        let (now, millis) = (time.timestamp(), u64::try_from(time.timestamp_millis()).unwrap_or_default());
         let caller = Caller { actor: session.actor.clone(), access: Access::default(), user: None };
         let idempotency_key = session.idempotency_key.clone();
-        let mut work = Self { transaction, store, now, caller, tenant: None, idempotency_key, writing };
+        let mut work = Self {
+            transaction,
+            store,
+            now,
+            millis,
+            caller,
+            tenant: None,
+            idempotency_key,
+            writing,
+            written: 0,
+        };
         work.introduce(session.tenant).await?;
         Ok(work)
     }
@@ -220,6 +239,26 @@ impl Work {
         }
     }
 
+    /// Notes that something changes which keyrings say, in the tenant in which the work is done.
+    pub(crate) fn changed(&mut self, what: Changed) {
+        if let Some(tenant) = self.tenant_id_if_chosen() {
+            self.changed_in(tenant, what);
+        }
+    }
+
+    /// Notes that something changes in a tenant which keyrings say.
+    pub(crate) fn changed_in(&mut self, tenant: TenantId, what: Changed) {
+        if let Some(writing) = &mut self.writing {
+            let (kind, id) = what.entry();
+            writing.changes.insert((tenant, kind, id));
+        }
+    }
+
+    /// The number of this transaction among all that write.
+    pub(crate) fn sequence(&self) -> Result<i64> {
+        self.writing().map(|writing| writing.sequence)
+    }
+
     /// Writes everything, or nothing if it fails.
     pub(crate) async fn commit(self) -> Result<()> {
         self.commit_and(|_| ()).await
@@ -234,8 +273,15 @@ impl Work {
             let update = sqlx::query("UPDATE store SET audit_sequence = $1, audit_mac = $2");
             self.run(update.bind(end.0).bind(end.1)).await?;
         }
+        if !writing.changes.is_empty() {
+            changes::write(&mut self, writing.sequence, &writing.changes).await?;
+        }
         self.transaction.commit().await?;
+        self.store.written(self.written);
         then(&self.store);
+        if !writing.changes.is_empty() {
+            self.store.tell_publishers();
+        }
         Ok(())
     }
 
@@ -341,7 +387,9 @@ impl Work {
 
     /// Runs a change and returns how many rows it touched.
     pub(crate) async fn run(&mut self, query: Sql<'_>) -> Result<u64> {
-        Ok(query.execute(&mut *self.transaction).await?.rows_affected())
+        let rows = query.execute(&mut *self.transaction).await?.rows_affected();
+        self.written = self.written.saturating_add(rows);
+        Ok(rows)
     }
 
     /// Runs an insertion or change; a value that must be unique and is not becomes [`Error::Exists`].
@@ -370,12 +418,14 @@ impl Writing {
         // Changing this row first makes every other writer wait, whatever the database: what is read from here on
         // stays true until the end of the transaction.
         let begin = "UPDATE store SET sequence = sequence + 1 \
-                     RETURNING audit_sequence, audit_mac, data_key, audit_key";
+                     RETURNING sequence, audit_sequence, audit_mac, data_key, audit_key";
         let row = sqlx::query(begin).fetch_one(&mut **transaction).await?;
         let data_key = store.data_key(transaction, row.id("data_key")?).await?;
         let audit_key = store.audit_key(transaction, row.id("audit_key")?).await?;
         let audit_end = (row.int("audit_sequence")?, row.blob("audit_mac")?);
-        Ok(Self { audit_end, audit_key, data_key, events: Vec::new(), _turn: turn })
+        let sequence = row.int("sequence")?;
+        let (events, changes) = (Vec::new(), BTreeSet::new());
+        Ok(Self { audit_end, audit_key, data_key, events, sequence, changes, _turn: turn })
     }
 }
 

@@ -14,10 +14,9 @@
 mod place;
 
 use chrono::TimeDelta;
-use claviger_core::{KeyringKey, KeyringTerms};
 use claviger_sdk::{
-    Actor, KeyEdit, KeyId, Lifetime, MasterKey, NewKey, NewServiceAccount, NewTenant, PersonId,
-    RevocationReason, Session, Store, TenantId, generate_master_key,
+    Actor, Audience, Directory, KeyEdit, KeyId, Lifetime, MasterKey, NewKey, NewRing, NewServiceAccount,
+    NewTenant, PersonId, Publisher, RevocationReason, Session, Store, TenantId, generate_master_key,
 };
 use place::Place;
 use sqlx::{AssertSqlSafe, Executor, Row};
@@ -128,7 +127,7 @@ async fn change_key(operator: &Session, change: u64, key: &mut Written) -> bool 
             let edit = KeyEdit::new().name(&format!("edited {:016x}", below(u64::MAX)));
             ("edited", keys.edit(id, key.revision, edit).await.unwrap())
         }
-        10 => ("ended", keys.expire_now(id, RevocationReason::Unused, &key.name).await.unwrap()),
+        10 => ("ended", keys.expire_now(id, RevocationReason::Unused, &key.name).await.unwrap().record),
         _ => {
             keys.delete(id, &key.name).await.unwrap();
             acknowledge(&format!("deleted {id}"));
@@ -338,9 +337,13 @@ async fn check(place: &Place, master_key: &MasterKey, ledger: &mut Ledger) -> us
     let tenants: Vec<TenantId> =
         platform.tenants().list().await.unwrap().iter().map(|tenant| tenant.id).collect();
     // Opens every sealed value.
-    let terms = KeyringTerms::new(KeyId::from_u64(1));
-    let bundle = platform.keyrings().bundle(&tenants, &KeyringKey::generate(&[1; 40]), terms, 1).await;
-    bundle.expect("every value opens");
+    let ring = match platform.rings().list().await.unwrap().first() {
+        Some(ring) => ring.id,
+        None => platform.rings().create(NewRing::new("all", Audience::Everyone)).await.unwrap().id,
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let publisher = Publisher::new(&store, ring, Directory::new(folder.path().join("ring")));
+    publisher.publish().await.expect("every value opens");
     let contents = contents(place).await;
     assert_eq!(contents.orphans, 0, "an event of something that there is not");
 

@@ -1,10 +1,10 @@
 //! A company's first day with Claviger, in a SQLite file that is the argument (by default a temporary one).
 
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use claviger_sdk::{
-    Actor, Clock, KeyId, KeyUse, Lifetime, ManualClock, NewKey, NewKeyGroup, NewPersonalKey, NewRole,
-    NewServiceAccount, NewSharedSecret, NewTenant, NewUser, PersonId, RevocationReason, RoleId, SecretText,
-    Session, Store, TenantId, Unauthenticated, generate_master_key,
+    Actor, BatchId, Clock, KeyId, KeyUse, Lifetime, ManualClock, NewKey, NewKeyGroup, NewPersonalKey,
+    NewRole, NewServiceAccount, NewSharedSecret, NewTenant, NewUser, PersonId, RevocationReason, RoleId,
+    SecretText, Session, Store, TenantId, Unauthenticated, UsageReport, generate_master_key,
 };
 use std::{env, error::Error};
 
@@ -192,7 +192,10 @@ impl Day {
         let platform = self.platform();
         let edge = platform.usage().register_verifier("edge").await?;
         let seen = KeyUse { key: display.id, last_used_at: self.clock.now(), count: 40 };
-        platform.usage().report(edge.id, self.clock.now(), &[seen]).await?;
+        // It was there from the beginning on, and this is all that it has seen.
+        let report =
+            UsageReport::new(BatchId::random()?, DateTime::UNIX_EPOCH, self.clock.now()).uses([seen]);
+        platform.usage().report(edge.id, &report).await?;
 
         let report =
             ada.reviews().report().unused_since(self.clock.now() - TimeDelta::days(30)).limit(100).await?;

@@ -4,6 +4,13 @@
 //! of keys or keyring keys; what is in it is authenticated by the keyring key, so who can write to it can hold back
 //! knowledge, and cannot make a key good.
 
+mod bundle_file;
+mod directory;
+mod files;
+
+pub use bundle_file::BundleFile;
+pub use directory::Directory;
+
 use async_trait::async_trait;
 
 /// SHA-256 of a part's bytes, which is its name.

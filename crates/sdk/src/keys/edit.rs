@@ -3,9 +3,11 @@
 use super::{ApiKey, KeyLimit, Keys, load_managed};
 use crate::{
     Error, GroupId, PersonId, Result, Rule,
+    changes::Changed,
     effective::{self, PolicyParts},
     ids::RecordId,
     key_groups, people,
+    policies::{self, Identity},
     rows::damaged,
     validate,
     work::{Work, unchanged},
@@ -221,6 +223,7 @@ async fn apply(work: &mut Work, key: ApiKey, edit: KeyEdit) -> Result<ApiKey> {
     check_details(&changed.description, changed.external_id.as_deref(), changed.metadata.as_deref())?;
     let access = effective::access_of_owner(work, key.owner).await?;
     effective::policy(&PolicyParts::from(&changed), &access)?;
+    let policy = policies::number(work, Identity::of(&changed)).await?;
     if about_verdicts {
         work.caller.access.require_all_of(&access.limited(key.read_only))?;
     }
@@ -233,7 +236,7 @@ async fn apply(work: &mut Work, key: ApiKey, edit: KeyEdit) -> Result<ApiKey> {
     let update = sqlx::query(
         "UPDATE api_keys SET name = $1, name_folded = $2, description = $3, description_folded = $4, key_group = $5, \
          api_client = $6, networks = $7, external_id = $8, metadata = $9, limits = $10, lead_days = $11, \
-         revision = revision + 1 WHERE id = $12",
+         policy = $12, revision = revision + 1 WHERE id = $13",
     );
     let update = update.bind(changed.name.clone()).bind(validate::folded(&changed.name));
     let update = update.bind(changed.description.clone()).bind(sortable(&changed.description));
@@ -242,7 +245,8 @@ async fn apply(work: &mut Work, key: ApiKey, edit: KeyEdit) -> Result<ApiKey> {
     let update = update.bind(changed.external_id.clone().unwrap_or_default());
     let update = update.bind(changed.metadata.clone().unwrap_or_default());
     let update = update.bind(write_limits(&changed.limits)).bind(write_days(&changed.notify_days_before));
-    work.run(update.bind(key.id.bytes())).await?;
+    work.run(update.bind(policy).bind(key.id.bytes())).await?;
+    work.changed(Changed::Key(key.id));
     let after = super::load_any(work, key.id).await?;
     work.audit("key.edited", key.id, differences(&key, &after));
     Ok(after)
@@ -317,11 +321,11 @@ pub(super) fn sortable(description: &str) -> String {
     validate::folded(description).chars().take(64).collect()
 }
 
-pub(super) fn write_networks(networks: &[Network]) -> String {
+pub(crate) fn write_networks(networks: &[Network]) -> String {
     networks.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }
 
-pub(super) fn read_networks(text: &str) -> Result<Vec<Network>> {
+pub(crate) fn read_networks(text: &str) -> Result<Vec<Network>> {
     let networks = text.split(' ').filter(|text| !text.is_empty()).map(str::parse);
     networks.collect::<Result<_, _>>().map_err(|_| damaged("networks"))
 }
@@ -335,6 +339,6 @@ pub(super) fn read_days(text: &str) -> Result<Vec<u16>> {
     days.collect::<Result<_, _>>().map_err(|_| damaged("lead_days"))
 }
 
-pub(super) fn write_limits(limits: &[KeyLimit]) -> String {
+pub(crate) fn write_limits(limits: &[KeyLimit]) -> String {
     serde_json::to_string(limits).unwrap_or_default()
 }

@@ -5,8 +5,10 @@ use super::{
     new::Preparation, require_improvable,
 };
 use crate::{
-    Error, LastUse, Result, Rule, TenantId,
+    Error, LastUse, Publications, Result, Rule, TenantId,
+    changes::Changed,
     ids::{RecordId, entropy},
+    policies::{self, Identity},
     rows::{RowExt, time},
     schema::NO_END,
     shared_secrets,
@@ -36,6 +38,9 @@ pub struct Generated {
     /// Whether the key was made before, by a request with the same
     /// [idempotency key](crate::Session::with_idempotency_key). Its text was shown then.
     pub replayed: bool,
+    /// How verifiers learn that a regenerated key's old secret is good no more. Empty otherwise: what is new or goes on
+    /// is published when its turn comes.
+    pub publications: Publications,
 }
 
 impl Keys<'_> {
@@ -74,7 +79,12 @@ impl Keys<'_> {
             for id in ids.split(' ') {
                 let id = id.parse().map_err(|_| crate::rows::damaged("records"))?;
                 let key = load_visible(&mut work, id).await?;
-                generated.push(Generated { key, text: None, replayed: true });
+                generated.push(Generated {
+                    key,
+                    text: None,
+                    replayed: true,
+                    publications: Publications::default(),
+                });
             }
             return Ok(generated);
         }
@@ -93,11 +103,17 @@ impl Keys<'_> {
         let records: Vec<ApiKey> = keys.iter().map(|key| record(&work, tenant.id, key)).collect();
         work.commit().await?;
         let texts = keys.into_iter().map(|(_, secret)| secret.text);
-        let complete = |(key, text)| Generated { key, text: Some(text), replayed: false };
+        let complete = |(key, text)| Generated {
+            key,
+            text: Some(text),
+            replayed: false,
+            publications: Publications::default(),
+        };
         Ok(records.into_iter().zip(texts).map(complete).collect())
     }
 
-    /// Gives a key another secret. The old one is good for no moment longer. The id stays, and a lifetime begins anew.
+    /// Gives a key another secret, and publishes it. The old one is good for no moment longer. The id stays, and a lifetime
+    /// begins anew.
     /// `confirmation` repeats the key's name.
     ///
     /// # Errors
@@ -159,15 +175,19 @@ impl Secret {
 /// Writes new keys, many in one statement.
 pub(crate) async fn insert(work: &mut Work, keys: &[(Prepared, Secret)]) -> Result<()> {
     let (tenant, now, actor) = (work.tenant()?.id, work.now, work.actor_label());
-    for batch in keys.chunks(rows_at_once(28)) {
+    let identities: Vec<Identity> = keys.iter().map(|(key, _)| Identity::of_new(tenant, key)).collect();
+    let dialect = work.dialect();
+    let policies = policies::numbers(work.connection(), dialect, &identities).await?;
+    let rows: Vec<(&(Prepared, Secret), i64)> = keys.iter().zip(policies).collect();
+    for batch in rows.chunks(rows_at_once(29)) {
         let mut query = Statement::new(
             "INSERT INTO api_keys (id, tenant, owner_kind, person, role, role_name, name, name_folded, description, \
              description_folded, key_group, kind, prefix, activated, read_only, api_client, networks, lifetime, \
              not_before, expires_at, lead_days, external_id, metadata, limits, created_at, created_by, \
-             secret_version, listed, last_used_at, use_count, revision, revoked_at, revocation_reason, review_due_at, \
+             secret_version, listed, policy, last_used_at, use_count, revision, revoked_at, revocation_reason, review_due_at, \
              deleted_at, held) ",
         );
-        query.rows(batch, |row, (key, secret)| {
+        query.rows(batch, |row, ((key, secret), policy)| {
             let expires_at = secret.expires_at.or(key.expires_at).unwrap_or(NO_END);
             let listed = !matches!(key.owner, super::KeyOwner::Personal(_));
             row.bind(secret.id.bytes())
@@ -197,7 +217,8 @@ pub(crate) async fn insert(work: &mut Work, keys: &[(Prepared, Secret)]) -> Resu
                 .bind(now)
                 .bind(actor.clone())
                 .bind(secret.made_by.map(RecordId::bytes))
-                .bind(i64::from(listed));
+                .bind(i64::from(listed))
+                .bind(*policy);
             row.push("0, 0, 1, 0, '', 0, 0, 0");
         });
         work.run_unique(query.query(work.dialect())?, "API key", "id", "(random)").await?;
@@ -211,6 +232,7 @@ pub(crate) async fn insert(work: &mut Work, keys: &[(Prepared, Secret)]) -> Resu
             "networks": edit::write_networks(&key.networks), "read_only": key.read_only,
         });
         work.audit("key.generated", secret.id, details);
+        work.changed(Changed::Key(secret.id));
     }
     Ok(())
 }
@@ -297,9 +319,13 @@ pub(crate) async fn remake_secret(
     let expiry = Some(expires_at).filter(|&time| time != NO_END);
     let details = json!({ "expires_at": expiry, "previous_until": Some(previous_until).filter(|&time| time > work.now) });
     work.audit(action, key.id, details);
+    work.changed(Changed::Key(key.id));
     let key = load_any(&mut work, key.id).await?;
-    work.commit().await?;
-    Ok(Generated { key, text: Some(secret.text), replayed: false })
+    let publications = match overlap {
+        None => work.commit_and_publish().await?,
+        Some(_) => work.commit().await.map(|()| Publications::default())?,
+    };
+    Ok(Generated { key, text: Some(secret.text), replayed: false, publications })
 }
 
 /// The record of a key that was just written.

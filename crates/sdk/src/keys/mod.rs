@@ -15,16 +15,21 @@ pub use lifecycle::RevocationReason;
 pub use list::{KeySort, ListKeys};
 pub use new::{KeyLimit, Lifetime, NewKey};
 
+pub(crate) use edit::{read_networks, write_limits, write_networks};
 pub(crate) use generate::{Secret, insert, remake_secret};
-pub(crate) use lifecycle::{activate, deactivate, erase, require_not_held, revoke_keys_in_role};
+pub(crate) use lifecycle::{
+    activate, deactivate, erase, insert_tombstone, require_not_held, revoke_keys_in_role,
+};
 pub(crate) use new::{Prepared, check_lifetime};
 
 use crate::{
     Access, Error, GroupId, PersonId, Result, RoleId, Rule, Session, TenantId, effective,
     ids::RecordId,
+    publish::contents,
     rows::{RowExt, damaged, time},
     schema::NO_END,
     sql::Statement,
+    usage::{self, Coverage},
     work::Work,
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -156,9 +161,10 @@ impl Standing {
 pub enum LastUse {
     /// Then.
     At(DateTime<Utc>),
-    /// Never: every registered verifier has reported since the key was created, and none has seen it.
+    /// Never: every registered verifier has reported everything since the key was created, without a gap, until at most a
+    /// day ago, and none has seen the key.
     Never,
-    /// Not known: not every verifier has reported since the key was created.
+    /// Not known: some verifier has not reported all of that time, or none is registered.
     Unknown,
 }
 
@@ -302,7 +308,7 @@ impl Keys<'_> {
         }
         let secret_matches = match VerifierValue::of_key(&parsed) {
             Some(value) if parsed.kind() == key.kind => {
-                let records = effective::records(&mut work, &key, 0).await?;
+                let records = contents::records_of(&mut work, key.id, 0).await?;
                 records.iter().filter_map(|record| record.value.as_ref()).any(|known| known.matches(&value))
             }
             // The secret of a signed key follows from its text: any with a good checksum may be it.
@@ -398,9 +404,9 @@ pub(crate) async fn load_any(work: &mut Work, id: KeyId) -> Result<ApiKey> {
 /// The keys that a query selects, complete.
 pub(crate) async fn read_all(work: &mut Work, query: Statement) -> Result<Vec<ApiKey>> {
     let rows = work.all(query.query(work.dialect())?).await?;
-    let reported = crate::usage::all_reported_until(work).await?;
+    let coverage = usage::coverage(work).await?;
     let now = work.now;
-    let mut keys = rows.iter().map(|row| read(row, now, reported)).collect::<Result<Vec<_>>>()?;
+    let mut keys = rows.iter().map(|row| read(row, now, coverage)).collect::<Result<Vec<_>>>()?;
     complete(work, &mut keys).await?;
     Ok(keys)
 }
@@ -444,13 +450,13 @@ pub(crate) fn read_owner(row: &AnyRow) -> Result<KeyOwner> {
     })
 }
 
-/// A key's row; `reported` is until when every verifier has reported.
-fn read(row: &AnyRow, now: i64, reported: Option<i64>) -> Result<ApiKey> {
+/// A key's row; `coverage` is of which time every verifier has reported everything.
+fn read(row: &AnyRow, now: i64, coverage: Coverage) -> Result<ApiKey> {
     let owner = read_owner(row)?;
     let kind = u8::try_from(row.int("kind")?).ok().and_then(KeyKind::from_number);
     let created = row.int("created_at")?;
     let last_use = match row.int("last_used_at")? {
-        0 if reported.is_some_and(|reported| reported > created) => LastUse::Never,
+        0 if coverage.reaches_back_to(created) => LastUse::Never,
         0 => LastUse::Unknown,
         seconds => LastUse::At(time(seconds).ok_or_else(|| damaged("last_used_at"))?),
     };
@@ -490,7 +496,7 @@ fn read(row: &AnyRow, now: i64, reported: Option<i64>) -> Result<ApiKey> {
         activated,
         read_only: row.flag("read_only")?,
         api_client: row.flag("api_client")?,
-        networks: edit::read_networks(&row.text("networks")?)?,
+        networks: read_networks(&row.text("networks")?)?,
         lifetime: if lifetime == NO_END { None } else { TimeDelta::try_seconds(lifetime) },
         not_before: row.optional_time("not_before")?,
         expires_at: row.optional_time("expires_at")?,

@@ -291,7 +291,7 @@ impl Prepared {
     fn check_policy(&self, tenant: TenantId, access: &Access) -> Result<()> {
         let parts = PolicyParts {
             tenant,
-            owner: self.owner,
+            person: self.owner.person(),
             role_name: &self.role_name,
             prefix: self.prefix,
             networks: &self.networks,

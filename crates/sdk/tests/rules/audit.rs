@@ -55,6 +55,8 @@ fn parts(secret: &str) -> Vec<&str> {
 }
 
 on_both_stores! {
+    unwatched;
+
     async fn an_event_says_who_did_what_to_which_record_when_and_from_where(company: Company) {
         company.advance(TimeDelta::seconds(90));
         let actor = Actor::user(company.ada.id).from_address("2001:db8::7".parse().unwrap());

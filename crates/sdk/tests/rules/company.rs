@@ -2,11 +2,13 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use claviger_sdk::{
-    Actor, Error, Generated, Lifetime, ManualClock, MasterKey, NewKey, NewServiceAccount, NewTenant, NewUser,
-    Person, Role, Session, Store, Tenant, generate_master_key,
+    Actor, BatchId, Error, Generated, KeyUse, Lifetime, ManualClock, MasterKey, NewKey, NewServiceAccount,
+    NewTenant, NewUser, Person, Role, Session, Store, Tenant, UsageOutcome, UsageReport, VerifierId,
+    generate_master_key,
 };
 
 pub(crate) use crate::place::Place;
+use crate::ring::Watch;
 
 /// A store with a tenant, its first administrator, and a clock that stands still.
 pub(crate) struct Company {
@@ -84,6 +86,17 @@ impl Company {
         self.as_ada.keys().generate(new).await.unwrap()
     }
 
+    /// What comes of a report in a new batch: these uses are all that the verifier has ever seen until then.
+    pub(crate) async fn reported(
+        &self,
+        verifier: VerifierId,
+        until: DateTime<Utc>,
+        uses: &[KeyUse],
+    ) -> Result<UsageOutcome, Error> {
+        let report = UsageReport::new(BatchId::random().unwrap(), DateTime::UNIX_EPOCH, until);
+        self.operator.usage().report(verifier, &report.uses(uses.iter().copied())).await
+    }
+
     pub(crate) fn advance(&self, step: TimeDelta) {
         self.clock.advance(step);
     }
@@ -99,25 +112,43 @@ pub(crate) fn code<T: std::fmt::Debug>(outcome: Result<T, Error>) -> &'static st
     outcome.expect_err("the operation must be refused").code()
 }
 
-/// Runs each test on SQLite and on PostgreSQL: `async fn what_holds(company: Company) { … }`.
+/// Runs each test on SQLite and on PostgreSQL: `async fn what_holds(company: Company) { … }`. While it runs, all that it
+/// changes is watched, if it does not say `unwatched;`.
 macro_rules! on_both_stores {
-    ($($(#[$attribute:meta])* async fn $name:ident($company:ident: Company) $body:block)*) => {$(
+    (unwatched; $($tests:tt)*) => {
+        $crate::company::on_both_stores! { @ run_unwatched $($tests)* }
+    };
+    (@ $run:ident $($(#[$attribute:meta])* async fn $name:ident($company:ident: Company) $body:block)*) => {$(
         $(#[$attribute])*
         async fn $name($company: $crate::company::Company) $body
 
         mod $name {
-            use $crate::company::{Company, Place};
+            use $crate::company::{$run, Place};
 
             #[tokio::test]
             async fn sqlite() {
-                super::$name(Company::in_place(Place::sqlite().await).await).await;
+                $run(Place::sqlite().await, super::$name).await;
             }
 
             #[tokio::test]
             async fn postgresql() {
-                super::$name(Company::in_place(Place::postgresql().await).await).await;
+                $run(Place::postgresql().await, super::$name).await;
             }
         }
     )*};
+    ($($tests:tt)*) => {
+        $crate::company::on_both_stores! { @ run $($tests)* }
+    };
 }
 pub(crate) use on_both_stores;
+
+pub(crate) async fn run(place: Place, test: impl AsyncFnOnce(Company)) {
+    let company = Company::in_place(place).await;
+    let watch = Watch::begin(&company).await;
+    test(company).await;
+    watch.check().await;
+}
+
+pub(crate) async fn run_unwatched(place: Place, test: impl AsyncFnOnce(Company)) {
+    test(Company::in_place(place).await).await;
+}

@@ -61,7 +61,7 @@ on_both_stores! {
             let key = session.keys().generate(key).await.unwrap().key;
             if number % 4 == 1 {
                 let used = claviger_sdk::KeyUse { key: key.id, last_used_at: company.now(), count: 1 };
-                company.operator.usage().report(verifier.id, company.now(), &[used]).await.unwrap();
+                company.reported(verifier.id, company.now(), &[used]).await.unwrap();
             }
             if number % 6 == 0 {
                 company.advance(TimeDelta::hours(1));

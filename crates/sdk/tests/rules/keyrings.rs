@@ -3,21 +3,16 @@
 use crate::{
     company::{Company, code, on_both_stores},
     keys::{forged, text},
+    ring::Ring,
 };
 use chrono::TimeDelta;
-use claviger_core::{
-    KeyringKey, KeyringTerms, RequestContext, SharedSecret, SignedKeyTerms, Verdict, Verified, Verifier,
-};
+use claviger_core::{RequestContext, SharedSecret, SignedKeyTerms, Verdict, Verified, Verifier};
 use claviger_sdk::{
-    Actor, Generated, KeyId, KeyKind, Lifetime, NewKey, NewKeyGroup, NewPersonalKey, NewRole,
-    NewSharedSecret, RevocationReason, RoleEdit, Rule, TenantId,
+    Actor, Audience, Generated, KeyKind, Lifetime, NewKey, NewKeyGroup, NewPersonalKey, NewRole,
+    NewSharedSecret, RevocationReason, RoleEdit, TenantId,
 };
 
 const MONTH: Lifetime = Lifetime::days(30);
-
-fn keyring_key() -> KeyringKey {
-    KeyringKey::generate(&[7; 40])
-}
 
 fn seconds(company: &Company) -> u64 {
     u64::try_from(company.now().timestamp()).unwrap()
@@ -25,11 +20,9 @@ fn seconds(company: &Company) -> u64 {
 
 /// A verifier with the keyring of these tenants as it is now.
 async fn verifier_for(company: &Company, audience: &[TenantId]) -> Verifier {
-    let terms = KeyringTerms::new(KeyId::from_u64(5));
-    let bundle = company.operator.keyrings().bundle(audience, &keyring_key(), terms, 3).await.unwrap();
-    let mut verifier = Verifier::with_keyring_keys([keyring_key()]).unwrap();
-    verifier.replace_keyring(bundle, seconds(company)).unwrap();
-    verifier
+    let ring = Ring::new(&company.store, Audience::Tenants(audience.iter().copied().collect())).await;
+    ring.publish().await;
+    ring.verifier(company)
 }
 
 async fn verifier(company: &Company) -> Verifier {
@@ -91,7 +84,7 @@ on_both_stores! {
             assert_eq!((policy.tenant(), policy.owner(), policy.role()), (&*tenant, &*owner, role));
             assert_eq!(policy.permissions().collect::<Vec<_>>(), permissions);
             assert!(!verified.read_only);
-            assert_eq!(verified.freshness.epoch(), Some(3));
+            assert_eq!(verified.freshness.age(), Some(0));
         }
         let verified = verified(&company, text(&accounts)).await;
         let policy = verified.policy.unwrap();
@@ -307,7 +300,6 @@ on_both_stores! {
             (vec![company.tenant.id], true, false),
             (vec![theirs], false, true),
             (vec![company.tenant.id, theirs], true, true),
-            (vec![], false, false),
         ] {
             let verifier = verifier_for(&company, &audience).await;
             for (made, known) in [(&generated, ours), (&signed, ours), (&personal, ours), (&their_key, others)] {
@@ -328,16 +320,6 @@ on_both_stores! {
         let generated = company.as_ada.keys().generate_batch((0..2100).map(new).collect()).await.unwrap();
         let (verifier, context) = (verifier(&company).await, RequestContext::at(seconds(&company)));
         assert!(generated.iter().all(|made| verifier.verify_key(text(made), &context).is_verified()));
-    }
-
-    async fn a_keyring_is_the_platform_operators(company: Company) {
-        let terms = KeyringTerms::new(KeyId::from_u64(5));
-        let audience = [company.tenant.id];
-        let refused = company.as_ada.keyrings().bundle(&audience, &keyring_key(), terms, 1).await.unwrap_err();
-        assert_eq!(refused.rule(), Some(Rule::OperatorOnly));
-        let unknown = ["ten_0000000000g".parse().unwrap()];
-        let outcome = company.operator.keyrings().bundle(&unknown, &keyring_key(), terms, 1).await;
-        assert_eq!(code(outcome), "not_found");
     }
 
     async fn a_key_that_a_keyring_has_no_room_for_is_off_and_holds_nobody_up(company: Company) {
@@ -400,16 +382,5 @@ on_both_stores! {
         company.advance(TimeDelta::days(90));
         assert_eq!(denial(&company, text(&old)).await, "bad_secret");
         assert_eq!(denial(&company, text(&new)).await, "expired");
-    }
-
-    async fn a_tenant_that_is_named_twice_is_in_a_keyring_once(company: Company) {
-        let generated = company.key("import").await;
-        let new = company.as_ada.keys().rotate(generated.key.id, TimeDelta::days(1)).await.unwrap();
-        company.issuing_secret().await;
-        let verifier = verifier_for(&company, &[company.tenant.id, company.tenant.id]).await;
-        let context = RequestContext::at(seconds(&company));
-        for text in [text(&generated), text(&new)] {
-            assert!(verifier.verify_key(text, &context).is_verified());
-        }
     }
 }

@@ -10,6 +10,7 @@
 
 mod company;
 mod place;
+mod ring;
 
 mod actors;
 mod api_clients;
@@ -22,6 +23,7 @@ mod keys;
 mod people;
 mod permissions_and_roles;
 mod personal_keys;
+mod publishing;
 mod repeating;
 mod reviews;
 mod shared_secrets;

@@ -75,7 +75,7 @@ on_both_stores! {
             keys.rotate(id, TimeDelta::days(1)).await.map(drop),
             keys.regenerate(id, "Bob").await.map(drop),
             keys.expire_now(id, claviger_sdk::RevocationReason::Unused, "Bob").await.map(drop),
-            keys.delete(id, "Bob").await,
+            keys.delete(id, "Bob").await.map(drop),
             company.as_ada.reviews().record(id, "", None).await.map(drop),
         ] {
             assert_eq!(code(outcome), "not_found");
@@ -106,7 +106,7 @@ on_both_stores! {
         for outcome in [
             as_eve.personal_keys().deactivate(bob.id).await.map(drop),
             as_eve.personal_keys().activate(bob.id).await.map(drop),
-            as_eve.personal_keys().delete(bob.id, &confirmation).await,
+            as_eve.personal_keys().delete(bob.id, &confirmation).await.map(drop),
         ] {
             assert_eq!(code(outcome), "permission_needed");
         }
@@ -217,7 +217,7 @@ on_both_stores! {
         company.as_ada.personal_keys().deactivate(bob.id).await.unwrap();
         for outcome in [
             as_key.personal_keys().activate(bob.id).await.map(drop),
-            as_key.personal_keys().delete(bob.id, &bob.id.to_string()).await,
+            as_key.personal_keys().delete(bob.id, &bob.id.to_string()).await.map(drop),
         ] {
             assert_eq!(code(outcome), "key_is_held");
         }

@@ -1,11 +1,13 @@
 //! Where tests make stores: a SQLite file in a folder of its own, or a schema of its own in a PostgreSQL server.
 
 use sqlx::{AssertSqlSafe, Connection, Executor};
+use std::sync::Arc;
 
-/// Where a store is made. What it needs stays as long as this does.
+/// Where a store is made. What it needs stays as long as this or a clone does.
+#[derive(Clone)]
 pub(crate) struct Place {
     pub(crate) location: String,
-    folder: Option<tempfile::TempDir>,
+    folder: Option<Arc<tempfile::TempDir>>,
 }
 
 impl Place {
@@ -13,7 +15,7 @@ impl Place {
     pub(crate) async fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let location = folder.path().join("store.db").to_str().unwrap().to_owned();
-        Self { location, folder: Some(folder) }
+        Self { location, folder: Some(Arc::new(folder)) }
     }
 
     /// A schema of its own in the PostgreSQL server that `CLAVIGER_TEST_POSTGRES` names.

@@ -5,7 +5,7 @@ use crate::{
     keys::ids,
 };
 use chrono::TimeDelta;
-use claviger_sdk::{ApiKey, KeyUse, Lifetime, NewKey, ReviewReport, RevocationReason};
+use claviger_sdk::{ApiKey, BatchId, KeyUse, Lifetime, NewKey, ReviewReport, RevocationReason, UsageReport};
 
 fn names(keys: &[ApiKey]) -> Vec<&str> {
     keys.iter().map(|key| key.name.as_str()).collect()
@@ -33,7 +33,7 @@ on_both_stores! {
         company.advance(TimeDelta::days(11));
         let uses = [(old, then), (fresh, company.now() - TimeDelta::days(10))];
         let uses = uses.map(|(key, last_used_at)| KeyUse { key, last_used_at, count: 1 });
-        usage.report(edge, company.now(), &uses).await.unwrap();
+        company.reported(edge, company.now(), &uses).await.unwrap();
         let report = report(&company).await;
         assert_eq!(names(&report.never_used), ["never"]);
         assert_eq!(names(&report.unused), ["long ago"]);
@@ -53,12 +53,39 @@ on_both_stores! {
         assert_eq!(lists().await, (String::new(), "old".into()), "no verifier is registered");
         let edge = usage.register_verifier("edge").await.unwrap().id;
         assert_eq!(lists().await, (String::new(), "old".into()), "it has not reported");
-        usage.report(edge, company.now(), &[]).await.unwrap();
+        company.reported(edge, company.now(), &[]).await.unwrap();
         assert_eq!(lists().await, ("old".into(), String::new()));
         company.key("new").await;
         assert_eq!(lists().await, ("old".into(), "new".into()), "generated after the report");
         usage.register_verifier("office").await.unwrap();
         assert_eq!(lists().await, (String::new(), "new old".into()), "another one has not reported");
+    }
+
+    async fn nothing_is_proposed_of_which_too_little_is_known(company: Company) {
+        let usage = company.operator.usage();
+        let edge = usage.register_verifier("edge").await.unwrap().id;
+        company.key("never").await;
+        let used = company.key("used").await.key.id;
+        let used = KeyUse { key: used, last_used_at: company.now(), count: 1 };
+        company.advance(TimeDelta::days(20));
+        let lists = async || {
+            let report = report(&company).await;
+            [report.never_used, report.unused, report.use_unknown].map(|keys| names(&keys).join(" "))
+        };
+        let days = |from, until| {
+            let [from, until] = [from, until].map(|day| crate::company::start() + TimeDelta::days(day));
+            UsageReport::new(BatchId::random().unwrap(), from, until)
+        };
+        usage.report(edge, &days(11, 20).uses([used])).await.unwrap();
+        assert_eq!(lists().await, ["", "", "never used"], "neither may have been used on the tenth day");
+        usage.report(edge, &days(10, 11)).await.unwrap();
+        assert_eq!(lists().await, ["", "used", "never"], "or one before that");
+        usage.report(edge, &days(0, 10)).await.unwrap();
+        assert_eq!(lists().await, ["never", "used", ""]);
+        company.advance(TimeDelta::days(1));
+        assert_eq!(lists().await, ["never", "used", ""]);
+        company.advance(TimeDelta::seconds(1));
+        assert_eq!(lists().await, ["", "", "never used"], "the verifier has been silent for more than a day");
     }
 
     async fn expired_keys_are_listed(company: Company) {
@@ -178,7 +205,7 @@ on_both_stores! {
         let used = company.as_ada.keys().list().await.unwrap().records[2].id;
         let verifier = company.operator.usage().register_verifier("edge").await.unwrap().id;
         let used = KeyUse { key: used, last_used_at: company.now(), count: 1 };
-        company.operator.usage().report(verifier, company.now(), &[used]).await.unwrap();
+        company.reported(verifier, company.now(), &[used]).await.unwrap();
         company.advance(TimeDelta::days(1));
         let report = reviews.report().unused_since(company.now()).limit(2).await.unwrap();
         assert_eq!((report.use_unknown.len(), report.truncated), (2, true), "both those used and those not");
@@ -195,11 +222,11 @@ on_both_stores! {
         let verifier = usage.register_verifier("edge").await.unwrap().id;
         company.advance(TimeDelta::days(1));
         let used = KeyUse { key, last_used_at: company.now(), count: 1 };
-        usage.report(verifier, company.now(), &[used]).await.unwrap();
+        company.reported(verifier, company.now(), &[used]).await.unwrap();
         company.advance(TimeDelta::days(100));
         let report = company.as_ada.reviews().report().await.unwrap();
         assert_eq!((report.unused.len(), names(&report.use_unknown)), (0, vec!["import"]), "the verifier is silent");
-        usage.report(verifier, company.now(), &[]).await.unwrap();
+        company.reported(verifier, company.now(), &[]).await.unwrap();
         let report = company.as_ada.reviews().report().await.unwrap();
         assert_eq!((names(&report.unused), report.use_unknown.len()), (vec!["import"], 0));
     }

@@ -3,12 +3,13 @@
 use crate::{
     company::{Company, code, on_both_stores, start},
     place::Place,
+    ring::Ring,
 };
 use chrono::TimeDelta;
 use claviger_core::{VerifierValue, parse};
 use claviger_sdk::{
-    Actor, ApiKey, Error, Generated, Lifetime, MasterKey, NewKey, NewPersonalKey, NewSharedSecret, NewUser,
-    SecretText, Session, Store, Unauthenticated, generate_master_key,
+    Actor, ApiKey, Audience, Error, Generated, Lifetime, MasterKey, NewKey, NewPersonalKey, NewSharedSecret,
+    NewUser, SecretText, Session, Store, Unauthenticated, generate_master_key,
 };
 use sqlx::{AssertSqlSafe, Executor, Row};
 use std::{
@@ -29,15 +30,37 @@ fn expose(generated: &Generated) -> &str {
 
 impl Company {
     /// The store as another program opens it.
-    async fn opened_with(&self, master_key: &MasterKey) -> Result<Store, Error> {
+    pub(crate) async fn opened_with(&self, master_key: &MasterKey) -> Result<Store, Error> {
         Store::open_with_clock(&self.place.location, master_key, self.clock.clone()).await
     }
 
-    async fn execute(&self, statement: &str) {
+    pub(crate) async fn execute(&self, statement: &str) {
         self.place.connection().await.execute(AssertSqlSafe(statement.to_owned())).await.unwrap();
     }
 
-    async fn count(&self, query: &str) -> i64 {
+    /// Takes the store back to what version 1 of the schema had.
+    pub(crate) async fn back_to_version_1(&self) {
+        for statement in [
+            "DROP TABLE usage_batches",
+            "DROP TABLE usage_stretches",
+            "ALTER TABLE verifiers DROP COLUMN reported_from",
+            "DROP TABLE changes",
+            "DROP TABLE ring_garbage",
+            "DROP TABLE ring_roots",
+            "DROP TABLE ring_policies",
+            "DROP TABLE ring_keys",
+            "DROP TABLE ring_tenants",
+            "DROP TABLE rings",
+            "DROP INDEX keys_for_keyrings",
+            "ALTER TABLE api_keys DROP COLUMN policy",
+            "DROP TABLE policies",
+            "UPDATE claviger_schema SET version = 1",
+        ] {
+            self.execute(statement).await;
+        }
+    }
+
+    pub(crate) async fn count(&self, query: &str) -> i64 {
         let mut connection = self.place.connection().await;
         connection.fetch_one(AssertSqlSafe(query.to_owned())).await.unwrap().get(0)
     }
@@ -75,7 +98,26 @@ async fn polled<F: Future>(future: F, times: usize) -> Option<F::Output> {
     .await
 }
 
+#[tokio::test]
+async fn what_is_written_is_moved_from_sqlites_log_into_its_file_beside_what_comes_next() {
+    let company = Company::in_place(Place::sqlite().await).await;
+    let account = company.service_account("sync", &["flights:view"]).await.id;
+    let keys =
+        (0..1000).map(|number| NewKey::for_service_account(account, &number.to_string(), Lifetime::days(1)));
+    company.as_ada.keys().generate_batch(keys.collect::<Vec<_>>()).await.unwrap();
+    let length = || std::fs::metadata(&company.place.location).unwrap().len();
+    for _ in 0..1000 {
+        if length() > 500_000 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the file has {} bytes", length());
+}
+
 on_both_stores! {
+    unwatched;
+
     async fn one_line_and_one_key_open_it(company: Company) {
         let text = company.master_key.to_text();
         let store = Store::open(&company.place.location, &MasterKey::parse(text.expose()).unwrap()).await.unwrap();
@@ -86,9 +128,9 @@ on_both_stores! {
     async fn a_later_schema_is_refused_and_both_versions_are_named(company: Company) {
         company.execute("UPDATE claviger_schema SET version = 1000").await;
         let error = company.opened_with(&company.master_key).await.unwrap_err();
-        assert!(matches!(error, Error::NewerSchema { found: 1000, known: 1 }), "{error}");
+        assert!(matches!(error, Error::NewerSchema { found: 1000, known: 2 }), "{error}");
         let text = error.to_string();
-        assert!(text.contains("1000") && text.contains("up to 1;"), "{text}");
+        assert!(text.contains("1000") && text.contains("up to 2;"), "{text}");
     }
 
     async fn a_wrong_master_key_is_refused_when_it_is_opened(company: Company) {
@@ -579,4 +621,22 @@ async fn no_secret_lies_in_plain_text_in_the_file() {
     }
     assert_eq!((files, seen), (2, true), "the search finds what is there");
     assert_eq!(start(), company.now());
+}
+
+on_both_stores! {
+    unwatched;
+
+    async fn a_store_of_the_version_before_is_brought_to_this_one_with_its_keys(company: Company) {
+        company.key("import").await;
+        let new = NewKey::for_tenant(company.readonly.id, "edge", Lifetime::days(30)).external_id("edge-7");
+        let generated = company.as_ada.keys().generate(new).await.unwrap();
+        company.as_ada.keys().rotate(generated.key.id, TimeDelta::days(1)).await.unwrap();
+        let ring = Ring::new(&company.store, Audience::Everyone).await;
+        ring.publish().await;
+        company.back_to_version_1().await;
+        let store = company.opened_with(&company.master_key).await.unwrap();
+        let after = Ring::new(&store, Audience::Everyone).await;
+        after.publish().await;
+        assert_eq!(ring.contents(), after.contents());
+    }
 }

@@ -21,7 +21,7 @@ on_both_stores! {
             assert_eq!(code(keys.expire_now(id, reason.clone(), "x").await), "confirmation_needed");
             assert!(is_good(&company, text(&generated)).await);
             let key = keys.expire_now(id, reason, name).await.unwrap();
-            let end = key.revocation.unwrap();
+            let end = key.revocation.clone().unwrap();
             assert_eq!((key.status, end.reason.as_str(), end.at), (KeyStatus::Revoked, said, company.now()));
             assert!(!is_good(&company, text(&generated)).await);
         }
@@ -63,7 +63,7 @@ on_both_stores! {
             keys.rotate(id, TimeDelta::days(1)).await.map(drop),
             keys.regenerate(id, "import").await.map(drop),
             keys.expire_now(id, RevocationReason::Unused, "import").await.map(drop),
-            keys.delete(id, "import").await,
+            keys.delete(id, "import").await.map(drop),
             company.as_ada.reviews().record(id, "", None).await.map(drop),
             company.as_ada.reviews().of(id).await.map(drop),
         ] {

@@ -19,7 +19,7 @@ on_both_stores! {
             keys.rotate(key.id, chrono::TimeDelta::days(1)).await.map(drop),
             keys.regenerate(key.id, "import").await.map(drop),
             keys.expire_now(key.id, RevocationReason::Unused, "import").await.map(drop),
-            keys.delete(key.id, "import").await,
+            keys.delete(key.id, "import").await.map(drop),
             keys.add_network(key.id, "192.0.2.0/24".parse().unwrap()).await.map(drop),
             keys.remove_network(key.id, "192.0.2.0/24".parse().unwrap()).await.map(drop),
         ] {

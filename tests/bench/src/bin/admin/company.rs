@@ -4,8 +4,9 @@
 use anyhow::{Context, Result};
 use chrono::{DateTime, TimeDelta, Utc};
 use claviger_sdk::{
-    Actor, Clock, GroupId, KeyId, KeyUse, Lifetime, ManualClock, MasterKey, NewKey, NewKeyGroup, NewRole,
-    NewServiceAccount, NewTenant, NewUser, PersonId, RoleId, Session, Store, generate_master_key,
+    Actor, BatchId, Clock, GroupId, KeyId, KeyUse, Lifetime, ManualClock, MasterKey, NewKey, NewKeyGroup,
+    NewRole, NewServiceAccount, NewTenant, NewUser, PersonId, RoleId, Session, Store, UsageReport,
+    generate_master_key,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -144,7 +145,8 @@ async fn make(location: &str, master_key: &MasterKey) -> Result<()> {
             // Two of five were never used.
             (random % 5 > 1).then(|| KeyUse { key, last_used_at: clock.now() - seconds, count: 3 })
         });
-        session.usage().report(verifier, clock.now(), &uses.collect::<Vec<_>>()).await?;
+        let report = UsageReport::new(BatchId::random()?, DateTime::UNIX_EPOCH, clock.now()).uses(uses);
+        session.usage().report(verifier, &report).await?;
     }
     eprintln!("last uses reported in {:.0} s", started.elapsed().as_secs_f64());
     store.close().await;

@@ -6,8 +6,9 @@
 mod company;
 mod lists;
 
-use anyhow::{Context, Result};
-use claviger_sdk::{Actor, Store, Tenant};
+use anyhow::{Context, Result, ensure};
+use chrono::{TimeDelta, Utc};
+use claviger_sdk::{Actor, BatchId, KeySort, KeyUse, Store, Tenant, UsageReport};
 use company::{Company, KEYS, new_keys};
 use std::{
     env, fs,
@@ -19,6 +20,8 @@ use std::{
 const BATCHES: usize = 9;
 const SINGLE_KEYS: usize = 101;
 const OPENINGS: usize = 101;
+/// How many uses are in a report.
+const USES: usize = 10_000;
 
 /// What was measured, in milliseconds; `limit` is what it should stay below.
 struct Figure {
@@ -64,6 +67,9 @@ async fn main() -> Result<()> {
     opening(&company).await?.print();
     generating_in_a_new_store(&company).await?.print();
     for figure in generating(&company).await? {
+        figure.print();
+    }
+    for figure in reporting_usage(&company).await? {
         figure.print();
     }
     Ok(())
@@ -132,6 +138,47 @@ async fn generating(company: &Company) -> Result<[Figure; 2]> {
         figure("generate 10,000 keys in a batch, in a store with a million", batches, Some(2000.0)),
         figure("generate one key", singles, None),
     ])
+}
+
+async fn reporting_usage(company: &Company) -> Result<Vec<Figure>> {
+    let copy = Copy(company.path().with_file_name("admin-used.db"));
+    fs::copy(company.path(), &copy.0)?;
+    let location = copy.0.to_str().context("a path that is no text")?;
+    let store = Store::open(location, &company.master_key()?).await?;
+    let session = store.acting_as(Actor::operator("bench")).in_tenant(only_tenant(&store).await?.id);
+    let verifier = session.usage().register_verifier("bench").await?.id;
+    let mut figures = Vec::new();
+    for (what, sort) in [
+        // Keys that have no more in common than the beginning of their names are all over the store.
+        ("report 10,000 uses of keys all over the store", KeySort::Name),
+        ("report 10,000 uses of keys that were generated one after another", KeySort::CreatedAt),
+    ] {
+        let (mut times, mut next) = (Vec::new(), None);
+        for _ in 0..BATCHES {
+            let mut uses = Vec::new();
+            while uses.len() < USES {
+                let list = session.keys().list().sorted_by(sort).limit(1000);
+                let page = match next.take() {
+                    Some(cursor) => list.after(cursor).await?,
+                    None => list.await?,
+                };
+                uses.extend(page.records.iter().zip(0..).map(|(key, second)| {
+                    let last_used_at = Utc::now() - TimeDelta::seconds(second % 60);
+                    KeyUse { key: key.id, last_used_at, count: 3 }
+                }));
+                next = page.next;
+            }
+            let until = Utc::now();
+            let report =
+                UsageReport::new(BatchId::random()?, until - TimeDelta::minutes(1), until).uses(uses);
+            let (milliseconds, outcome) = time(session.usage().report(verifier, &report)).await?;
+            ensure!(outcome.known == USES as u64, "a key of the store was not known");
+            times.push(milliseconds);
+        }
+        figures.push(Figure { name: what.into(), milliseconds: median(what, times), limit: Some(500.0) });
+    }
+    store.close().await;
+    Ok(figures)
 }
 
 async fn only_tenant(store: &Store) -> Result<Tenant> {

@@ -1,10 +1,20 @@
 //! Usage: what verifiers report about keys. It says when a key was last used, and, once every verifier has reported,
 //! that one never was.
 
-use crate::{Error, Result, Session, VerifierId, ids::RecordId, rows::RowExt, validate, work::Work};
+mod coverage;
+mod report;
+
+use crate::{
+    Error, Result, Session, VerifierId,
+    ids::RecordId,
+    rows::{RowExt, damaged, time},
+    validate,
+};
 use chrono::{DateTime, Utc};
-use claviger_core::KeyId;
 use serde_json::json;
+
+pub(crate) use coverage::{Coverage, of_all as coverage};
+pub use report::{KeyUse, UsageOutcome, UsageReport};
 
 /// A verifier that reports usage.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -16,19 +26,10 @@ pub struct RegisteredVerifier {
     pub name: String,
     /// When it was registered.
     pub registered_at: DateTime<Utc>,
+    /// Since when it has reported everything without a gap, up to `reported_at`; none if it has not reported yet.
+    pub reported_from: Option<DateTime<Utc>>,
     /// Until when it has reported everything; none if it has not reported yet.
     pub reported_at: Option<DateTime<Utc>>,
-}
-
-/// That a key was used.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct KeyUse {
-    /// The key.
-    pub key: KeyId,
-    /// When last.
-    pub last_used_at: DateTime<Utc>,
-    /// How often since the last report.
-    pub count: u32,
 }
 
 /// Usage: see [`Session::usage`]. All of it is the platform operator's.
@@ -36,8 +37,9 @@ pub struct KeyUse {
 pub struct Usage<'s>(pub(crate) &'s Session);
 
 impl Usage<'_> {
-    /// Registers a verifier. From now on a key counts as *never* used only if this verifier, too, has reported since the
-    /// key was created.
+    /// Registers a verifier. From now on a key counts as *never* used only if this verifier, too, has reported everything
+    /// since the key was created: see [`LastUse::Never`](crate::LastUse::Never). If it was not there before, its first
+    /// report says so.
     ///
     /// # Errors
     /// [`Error::Refused`] for anybody but the operator; [`Error::Invalid`]; [`Error::Exists`] if the name is taken.
@@ -83,47 +85,32 @@ impl Usage<'_> {
         rows.iter().map(read).collect()
     }
 
-    /// Takes a verifier's report: these keys were used, and no others up to `until`. Unknown ids are dropped, times in
-    /// the future are cut to now, and an older last use never replaces a newer one. Returns how many keys were known.
+    /// Takes a verifier's report. Reports come in any order: the last use of a key is the last that any of them tells, and
+    /// counts add up. A batch that comes again changes nothing. Unknown ids are dropped, and deleted keys, and of times
+    /// in the future nothing is believed.
     ///
     /// # Errors
-    /// [`Error::Refused`] for anybody but the operator; [`Error::NotFound`] for a verifier that is not registered.
-    pub async fn report(self, verifier: VerifierId, until: DateTime<Utc>, uses: &[KeyUse]) -> Result<u64> {
+    /// [`Error::Refused`] for anybody but the operator, and for a report that ended more than 30 days ago, because by then
+    /// it is forgotten whether it was taken; [`Error::NotFound`] for a verifier that is not registered;
+    /// [`Error::Invalid`] for more than 10,000 uses, or an end before the beginning.
+    pub async fn report(self, verifier: VerifierId, report: &UsageReport) -> Result<UsageOutcome> {
         let mut work = self.0.write().await?;
         work.require_operator()?;
-        let now = work.now;
-        let cut = |time: DateTime<Utc>| time.timestamp().min(now).max(1);
-        let update = "UPDATE verifiers SET reported_at = CASE WHEN reported_at < $1 THEN $2 ELSE reported_at END \
-                      WHERE id = $3";
-        let update = sqlx::query(update).bind(cut(until)).bind(cut(until));
-        if work.run(update.bind(verifier.bytes())).await? == 0 {
-            return Err(Error::not_found("verifier", verifier));
-        }
-        let mut known = 0;
-        for used in uses {
-            let update = "UPDATE api_keys SET last_used_at = CASE WHEN last_used_at < $1 THEN $2 ELSE last_used_at END, \
-                          use_count = use_count + $3 WHERE id = $4 AND deleted_at = 0";
-            let time = cut(used.last_used_at);
-            let update = sqlx::query(update).bind(time).bind(time).bind(i64::from(used.count));
-            known += work.run(update.bind(used.key.bytes())).await?;
-        }
+        let outcome = report.take(&mut work, verifier).await?;
         work.commit().await?;
-        Ok(known)
+        Ok(outcome)
     }
 }
 
 fn read(row: &sqlx::any::AnyRow) -> Result<RegisteredVerifier> {
+    let reported_at = row.optional_time("reported_at")?;
+    // The beginning of time is a beginning, too.
+    let reported_from = time(row.int("reported_from")?).ok_or_else(|| damaged("reported_from"))?;
     Ok(RegisteredVerifier {
         id: row.id("id")?,
         name: row.text("name")?,
         registered_at: row.time("registered_at")?,
-        reported_at: row.optional_time("reported_at")?,
+        reported_from: reported_at.map(|_| reported_from),
+        reported_at,
     })
-}
-
-/// Until when every registered verifier has reported; none if there is no verifier, or one that has not reported yet.
-pub(crate) async fn all_reported_until(work: &mut Work) -> Result<Option<i64>> {
-    let query = sqlx::query("SELECT COALESCE(MIN(reported_at), 0) AS reported FROM verifiers");
-    let reported = work.one(query).await?.int("reported")?;
-    Ok(Some(reported).filter(|&time| time > 0))
 }
