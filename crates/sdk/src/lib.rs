@@ -57,6 +57,11 @@
 //! one. Times are whole seconds.
 //!
 //! One writing transaction runs at a time, on either database: a store serves administration, never verification.
+//!
+//! # Cargo features
+//!
+//! Which URLs [`destination_from_url`] takes beside paths: `s3` (on by default), `gcs`, `azure`. They bring an HTTP client
+//! with TLS; without them there is none, and [`ObjectStorage`] still takes a store that the program made.
 
 #![forbid(unsafe_code)]
 
@@ -107,7 +112,8 @@ pub use claviger_core::{KeyId, KeyKind, KeyPrefix, MasterKey, Network, Purpose, 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use created::Created;
 pub use destination::{
-    BundleFile, Destination, DestinationError, Directory, NewRoot, PartHash, RootVersion, StoredRoot,
+    BundleFile, Destination, DestinationError, DestinationUrlError, Directory, NewRoot, ObjectStorage,
+    PartHash, RootVersion, StoredRoot, destination_from_url,
 };
 pub use error::{Error, Result, Rule};
 pub use ids::{BatchId, GroupId, PersonId, RingId, RoleId, SecretId, TenantId, VerifierId};
@@ -117,6 +123,7 @@ pub use keys::{
     ListKeys, NewKey, Revocation, RevocationReason,
 };
 pub use master_keys::MasterKeys;
+pub use object_store;
 pub use page::{Cursor, MAX_PAGE, Page};
 pub use people::{
     ListPeople, NewServiceAccount, NewUser, People, Person, PersonEdit, PersonKind, ServiceAccounts, Users,

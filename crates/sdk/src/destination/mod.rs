@@ -7,9 +7,14 @@
 mod bundle_file;
 mod directory;
 mod files;
+mod from_url;
+mod object_storage;
+mod storage_error;
 
 pub use bundle_file::BundleFile;
 pub use directory::Directory;
+pub use from_url::{DestinationUrlError, destination_from_url};
+pub use object_storage::ObjectStorage;
 
 use async_trait::async_trait;
 
@@ -38,7 +43,7 @@ pub trait Destination: Send + Sync + 'static {
     /// Stores a part under its hash. It may be there already, and then stays.
     ///
     /// # Errors
-    /// [`DestinationError::Failed`].
+    /// [`DestinationError::Unsupported`] if it is known by now that no root can be put; [`DestinationError::Failed`].
     async fn put_part(&self, hash: &PartHash, bytes: Vec<u8>) -> Result<(), DestinationError>;
 
     /// Replaces the root, if the one that is there now is still the one that `root.replaces` says. When this returns,
@@ -54,6 +59,30 @@ pub trait Destination: Send + Sync + 'static {
     /// # Errors
     /// [`DestinationError::Failed`].
     async fn delete_part(&self, hash: &PartHash) -> Result<(), DestinationError>;
+}
+
+/// For a destination that is chosen while the program runs.
+#[async_trait]
+impl Destination for Box<dyn Destination> {
+    async fn root(&self) -> Result<Option<StoredRoot>, DestinationError> {
+        (**self).root().await
+    }
+
+    async fn part(&self, hash: &PartHash) -> Result<Option<Vec<u8>>, DestinationError> {
+        (**self).part(hash).await
+    }
+
+    async fn put_part(&self, hash: &PartHash, bytes: Vec<u8>) -> Result<(), DestinationError> {
+        (**self).put_part(hash, bytes).await
+    }
+
+    async fn put_root(&self, root: NewRoot) -> Result<(), DestinationError> {
+        (**self).put_root(root).await
+    }
+
+    async fn delete_part(&self, hash: &PartHash) -> Result<(), DestinationError> {
+        (**self).delete_part(hash).await
+    }
 }
 
 /// A root as it was read.
