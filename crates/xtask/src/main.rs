@@ -1,12 +1,14 @@
 //! Builds, demonstrates, tests and measures the whole project. Neither a shell nor make is needed.
 //!
-//! What it lacks it fetches by itself (rustup targets, npm packages) or, as root on Debian, installs; otherwise it
+//! What it lacks it fetches by itself (rustup targets, npm packages, the S3 server of the tests) or, as root on Debian, installs; otherwise it
 //! says which command does.
 
 mod bench;
 mod ci;
+mod guard;
 mod npm;
 mod postgres;
+mod s3;
 mod size;
 mod step;
 mod system;
@@ -15,7 +17,6 @@ mod wasm;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use postgres::Cluster;
 use std::process::ExitCode;
 use step::{cargo, note};
 use wasm::HostModule;
@@ -64,6 +65,12 @@ enum Task {
         #[arg(long, hide = true)]
         guard: bool,
     },
+    /// Start a temporary S3 server on loopback, print its URL and the command to use it, stop it at Ctrl-C
+    S3 {
+        /// Own the server for another process, until standard input ends
+        #[arg(long, hide = true)]
+        guard: bool,
+    },
     /// Write the golden vectors and the generated TypeScript; a test compares them
     Vectors,
     /// Everything that must hold before a change lands: fmt, clippy, no_std builds, test, size
@@ -105,6 +112,8 @@ fn perform(task: Task) -> Result<()> {
         }
         Task::Postgres { guard: true } => postgres::guard(),
         Task::Postgres { guard: false } => postgres::serve(),
+        Task::S3 { guard: true } => s3::guard(),
+        Task::S3 { guard: false } => s3::serve(),
         Task::Vectors => {
             step::run(&mut cargo(["run", "--quiet", "--package", "claviger-parity", "--bin", "vectors"]))
         }
@@ -124,7 +133,12 @@ fn test() -> Result<()> {
     build(HostModule::Update)?;
     note("testing JavaScript: the npm package in Node");
     npm::test()?;
-    let cluster = Cluster::start()?;
+    let postgres = postgres::start()?;
+    let s3 = s3::start()?;
     note("testing Rust: every crate, and the same vectors natively, in wasmtime, Node and workerd");
-    step::run(cargo(["test", "--workspace", "--all-features"]).env(postgres::URL_VARIABLE, cluster.url()))
+    step::run(
+        cargo(["test", "--workspace", "--all-features"])
+            .env(postgres::URL_VARIABLE, postgres.url())
+            .env(s3::URL_VARIABLE, s3.url()),
+    )
 }

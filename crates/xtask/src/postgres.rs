@@ -1,20 +1,17 @@
 //! A temporary PostgreSQL server for tests.
-//!
-//! A second process of this program, the guard, owns the server and its directory. Its standard input is a pipe
-//! that the first process holds; the system closes that however the first process ends, and then the guard cleans
-//! up: after SIGKILL too.
 
 use crate::{
-    step::{note, output, succeeds},
+    guard::{self, Guarded, free_ports},
+    step::{output, succeeds},
     system,
 };
 use anyhow::{Context, Result, bail};
 use std::{
     env, fs,
-    io::{self, BufRead, BufReader, Write},
-    net::{Ipv4Addr, TcpListener},
+    io::Write,
+    net::Ipv4Addr,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
 };
 use tempfile::TempDir;
 
@@ -29,70 +26,23 @@ unix_socket_directories = '.'
 max_connections = 200
 ";
 
-/// A running server; dropping it stops the server and removes its directory.
-pub(crate) struct Cluster {
-    guard: Child,
-    url: String,
-}
-
-impl Cluster {
-    /// Starts a server with an empty cluster; returns when it accepts connections.
-    pub(crate) fn start() -> Result<Self> {
-        let present = || programs().is_some() && (!system::is_root() || succeeds(&mut id("-u")));
-        system::require("PostgreSQL", &["postgresql"], present)?;
-        note("starting a temporary PostgreSQL server on loopback");
-        let this = env::current_exe().context("cannot find the running xtask; start it through cargo")?;
-        let mut command = Command::new(this);
-        command.args(["postgres", "--guard"]).stdin(Stdio::piped()).stdout(Stdio::piped());
-        // Ctrl-C goes to a whole process group, and the guard has to clean up after it.
-        #[cfg(unix)]
-        std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        let guard = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
-        let mut cluster = Self { guard, url: String::new() };
-        let stdout = cluster.guard.stdout.take().context("the guard has no standard output")?;
-        BufReader::new(stdout).read_line(&mut cluster.url)?;
-        cluster.url.truncate(cluster.url.trim_end().len());
-        if cluster.url.is_empty() {
-            bail!("the temporary PostgreSQL server did not start; the error above says why");
-        }
-        Ok(cluster)
-    }
-
-    /// What a client connects to.
-    pub(crate) fn url(&self) -> &str {
-        &self.url
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        // Closes the guard's standard input first.
-        let _ = self.guard.wait();
-    }
+/// Starts a server with an empty cluster; returns when it accepts connections.
+pub(crate) fn start() -> Result<Guarded> {
+    let present = || programs().is_some() && (!system::is_root() || succeeds(&mut id("-u")));
+    system::require("PostgreSQL", &["postgresql"], present)?;
+    Guarded::start("postgres", "PostgreSQL server")
 }
 
 /// Prints the URL of a temporary server and keeps it until standard input ends.
 pub(crate) fn serve() -> Result<()> {
-    let cluster = Cluster::start()?;
-    let url = cluster.url();
-    writeln!(io::stdout(), "{url}")?;
-    note("Ctrl-C or the end of standard input stops it; to test against it:");
-    eprintln!("{URL_VARIABLE}={url} cargo test -p claviger-sdk");
-    wait_for_end_of_input()
+    start()?.serve(URL_VARIABLE)
 }
 
 /// What the guard does.
 pub(crate) fn guard() -> Result<()> {
     let server = Server::create()?;
     let port = server.start()?;
-    // If nobody reads it, the first process has ended, and standard input with it.
-    let _ = writeln!(io::stdout(), "postgres://claviger@{}:{port}/postgres", Ipv4Addr::LOCALHOST);
-    wait_for_end_of_input()
-}
-
-fn wait_for_end_of_input() -> Result<()> {
-    io::copy(&mut io::stdin(), &mut io::sink())?;
-    Ok(())
+    guard::stand(&format!("postgres://claviger@{}:{port}/postgres", Ipv4Addr::LOCALHOST))
 }
 
 struct Server {
@@ -129,7 +79,7 @@ impl Server {
     fn start(&self) -> Result<u16> {
         // Another program may take the port between its choice and its use.
         for _ in 0..10 {
-            let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+            let [port] = free_ports()?;
             if self.start_on(port)? {
                 return Ok(port);
             }

@@ -9,7 +9,7 @@ use claviger_sdk::{
     Destination, DestinationError, DestinationUrlError, Directory, ObjectStorage, RootVersion,
     destination_from_url,
     object_store::{
-        Attribute, ObjectStore, ObjectStoreExt, aws::AmazonS3Builder, local::LocalFileSystem, memory::InMemory,
+        Attribute, ObjectStore, ObjectStoreExt, RetryConfig, aws::AmazonS3Builder, local::LocalFileSystem, memory::InMemory,
         path::Path,
     },
 };
@@ -265,7 +265,7 @@ async fn failures_name_the_place_and_no_secret() {
     let builder = nobody.into_iter().fold(AmazonS3Builder::new(), |builder, (name, value)| {
         builder.with_config(name.parse().unwrap(), value)
     });
-    let once = claviger_sdk::object_store::RetryConfig { max_retries: 0, ..Default::default() };
+    let once = RetryConfig { max_retries: 0, ..Default::default() };
     let store = builder.with_bucket_name("claviger").with_retry(once).build().unwrap();
     let destination = ObjectStorage::new(Arc::new(store), "nowhere");
     let failed = shown(destination.root().await);
