@@ -51,7 +51,12 @@ impl fmt::Display for OddStore {
 
 #[async_trait::async_trait]
 impl ObjectStore for OddStore {
-    async fn put_opts(&self, location: &Path, payload: PutPayload, mut opts: PutOptions) -> Result<PutResult> {
+    async fn put_opts(
+        &self,
+        location: &Path,
+        payload: PutPayload,
+        mut opts: PutOptions,
+    ) -> Result<PutResult> {
         self.puts.fetch_add(1, Ordering::SeqCst);
         match (self.oddity, &opts.mode) {
             (Oddity::OverwritesAlways, _) | (Oddity::OverwritesWhatIsThere, PutMode::Update(_)) => {
