@@ -281,12 +281,12 @@ async fn failures_name_the_place_and_no_secret() {
 async fn a_path_and_a_file_url_are_folders() {
     let folder = tempfile::tempdir().unwrap();
     let ring = Ring::new(1, &[1]);
-    let path = folder.path().join("a ring");
-    let url = format!("file://{}", path.display()).replace(' ', "%20");
-    for location in [path.to_str().unwrap(), &url] {
-        let destination = destination_from_url(location, []).unwrap();
-        ring.publish(&destination).await;
-        ring.is_at(&Directory::new(&path)).await;
+    let path = folder.path().join("by path");
+    let by_url = folder.path().join("by URL");
+    let url = format!("file://{}", by_url.display()).replace(' ', "%20");
+    for (location, path) in [(path.to_str().unwrap(), &path), (&url, &by_url)] {
+        ring.publish(&destination_from_url(location, []).unwrap()).await;
+        ring.is_at(&Directory::new(path)).await;
     }
 }
 
