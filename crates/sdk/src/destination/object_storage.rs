@@ -48,8 +48,9 @@ const PART_CACHE: &str = "public, max-age=31536000, immutable";
 /// [`DestinationError::Unsupported`], before there is a root. `object_store`'s local file system is such a store:
 /// publish to a [`Directory`](crate::Directory).
 ///
-/// A client that gets no answer sends a put again, and is then refused because of the root that it has put itself. So
-/// where a root is refused, the one that is there is read: the same bytes mean that it was put.
+/// A client that gets no answer may send a put again, and is then refused because of the root that it has put itself.
+/// So where a root is refused, or it is not known what became of it, the one that is there is read: the same bytes mean
+/// that it was put.
 ///
 /// Parts are always sent, whatever is there under their name. No error and no `Debug` shows what a store signs with.
 #[derive(Clone)]
@@ -206,14 +207,17 @@ impl Destination for ObjectStorage {
             Some(version) => PutMode::Update(from_root_version(version).ok_or(DestinationError::Conflict)?),
         };
         let path = self.root_path();
-        match self.put(&path, PutPayload::from(root.bytes.clone()), mode, ROOT_CACHE).await {
-            Ok(()) => Ok(()),
-            Err(error) if is_refusal(&error) => match self.get(&path).await? {
-                Some((bytes, _)) if bytes == root.bytes => Ok(()),
-                _ => Err(DestinationError::Conflict),
-            },
-            Err(error) => Err(self.failed("write", &path, &error)),
+        let put = self.put(&path, PutPayload::from(root.bytes.clone()), mode, ROOT_CACHE).await;
+        let Err(error) = put else { return Ok(()) };
+        let refused = is_refusal(&error);
+        if refused || matches!(error, Error::Generic { .. }) {
+            match self.get(&path).await {
+                Ok(Some((bytes, _))) if bytes == root.bytes => return Ok(()),
+                Err(unread) if refused => return Err(unread),
+                _ => {}
+            }
         }
+        Err(if refused { DestinationError::Conflict } else { self.failed("write", &path, &error) })
     }
 
     async fn delete_part(&self, hash: &PartHash) -> Result<(), DestinationError> {

@@ -173,22 +173,34 @@ async fn a_damaged_part_is_put_again() {
     ring.is_at(&destination).await;
 }
 
-/// The client sends a put again that it has no answer to, and the store refuses the second one.
+/// The client sends a put again that it has no answer to, and the store refuses the second one; or it gives up.
 #[tokio::test]
 async fn a_root_that_was_put_without_an_answer_was_put() {
-    let destination = odd(Oddity::AnswersOfRootsAreLost);
-    let mut rings = vec![];
-    for epoch in 1..=3 {
-        let ring = Ring::new(epoch, &[1, epoch as u8 + 1]);
-        ring.publish(&destination).await;
-        ring.is_at(&destination).await;
-        rings.push(ring);
+    for oddity in [Oddity::AnswersOfRootsAreLost, Oddity::BreaksOffAfterRoots] {
+        let destination = odd(oddity);
+        let rings = [1, 2, 3].map(|epoch| Ring::new(epoch, &[1, epoch as u8 + 1]));
+        for ring in &rings {
+            ring.publish(&destination).await;
+            ring.is_at(&destination).await;
+        }
     }
-    // And the root of another is one of another all the same.
-    rings[0].put_parts(&destination).await;
-    let put = rings[0].put_root(&destination, None).await;
+    // And one that is of another is one of another all the same.
+    let destination = odd(Oddity::AnswersOfRootsAreLost);
+    let (first, second) = (Ring::new(1, &[1]), Ring::new(2, &[1]));
+    first.publish(&destination).await;
+    let put = second.put_root(&destination, None).await;
     assert!(matches!(put, Err(DestinationError::Conflict)), "{put:?}");
-    rings[2].is_at(&destination).await;
+    first.is_at(&destination).await;
+}
+
+#[tokio::test]
+async fn a_root_that_was_not_put_has_failed() {
+    let destination = odd(Oddity::BreaksOffBeforeRoots);
+    let ring = Ring::new(1, &[1]);
+    ring.put_parts(&destination).await;
+    let failed = shown(ring.put_root(&destination, None).await);
+    assert!(failed.contains("ring/root") && failed.contains("the connection was closed"), "{failed}");
+    assert_eq!(destination.root().await.unwrap(), None);
 }
 
 /// Nothing is published to a store in which publishers would overwrite each other.

@@ -16,6 +16,10 @@ pub(crate) enum Oddity {
     None,
     /// It puts each root twice, as a client does that gets no answer to the first.
     AnswersOfRootsAreLost,
+    /// It puts each root and then breaks off.
+    BreaksOffAfterRoots,
+    /// It breaks off before it puts a root.
+    BreaksOffBeforeRoots,
     /// It knows no conditions.
     OverwritesAlways,
     /// It knows only the condition that nothing is there.
@@ -43,6 +47,10 @@ impl OddStore {
     }
 }
 
+fn broken_off() -> Error {
+    Error::Generic { store: "odd", source: "the connection was closed".into() }
+}
+
 impl fmt::Display for OddStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "OddStore({:?})", self.oddity)
@@ -58,6 +66,7 @@ impl ObjectStore for OddStore {
         mut opts: PutOptions,
     ) -> Result<PutResult> {
         self.puts.fetch_add(1, Ordering::SeqCst);
+        let root = location.filename() == Some("root");
         match (self.oddity, &opts.mode) {
             (Oddity::OverwritesAlways, _) | (Oddity::OverwritesWhatIsThere, PutMode::Update(_)) => {
                 opts.mode = PutMode::Overwrite;
@@ -66,9 +75,14 @@ impl ObjectStore for OddStore {
                 let (operation, implementer) = ("attributes".to_owned(), self.to_string());
                 return Err(Error::NotImplemented { operation, implementer });
             }
-            (Oddity::AnswersOfRootsAreLost, _) if location.filename() == Some("root") => {
+            (Oddity::AnswersOfRootsAreLost, _) if root => {
                 self.inner.put_opts(location, payload.clone(), opts.clone()).await?;
             }
+            (Oddity::BreaksOffAfterRoots, _) if root => {
+                self.inner.put_opts(location, payload, opts).await?;
+                return Err(broken_off());
+            }
+            (Oddity::BreaksOffBeforeRoots, _) if root => return Err(broken_off()),
             _ => {}
         }
         self.inner.put_opts(location, payload, opts).await
