@@ -1,8 +1,8 @@
 //! The destination that a URL or a path names.
 
-use super::{Destination, Directory, ObjectStorage, storage_error};
+use super::{Destination, Directory, ObjectStorage};
 use object_store::{ObjectStore, ObjectStoreScheme};
-use std::{str::FromStr, sync::Arc};
+use std::sync::Arc;
 use url::Url;
 
 /// The destination that a URL names, as it may stand in a configuration:
@@ -21,6 +21,8 @@ use url::Url;
 /// they do not say is taken from the environment, from variables of the same names in capital letters
 /// (`AWS_ACCESS_KEY_ID`, `GOOGLE_…`, `AZURE_…`), and then from where the provider puts credentials on its own machines.
 /// Profiles of the AWS command line are not read.
+///
+/// Publishing to S3 is tested on a real server, SeaweedFS; to `gs` and `az` only that they can be named.
 ///
 /// ```
 /// use claviger_sdk::destination_from_url;
@@ -101,7 +103,7 @@ type Store = Result<Arc<dyn ObjectStore>, DestinationUrlError>;
 
 /// Hands options to a builder by their names, and builds.
 #[cfg(any(feature = "s3", feature = "gcs", feature = "azure"))]
-fn build<B, K: FromStr, S: ObjectStore>(
+fn build<B, K: std::str::FromStr, S: ObjectStore>(
     mut builder: B,
     options: Options,
     set: impl Fn(B, K, String) -> B,
@@ -117,7 +119,8 @@ fn build<B, K: FromStr, S: ObjectStore>(
     }
     let store = build(builder).map_err(|error| {
         let long = values.iter().filter(|value| value.len() > 3);
-        let text = long.fold(storage_error::cause(&error), |text, value| text.replace(value.as_str(), "…"));
+        let text =
+            long.fold(super::storage_error::cause(&error), |text, value| text.replace(value.as_str(), "…"));
         DestinationUrlError::Settings(text)
     })?;
     Ok(Arc::new(store))
