@@ -53,7 +53,8 @@ pub(crate) async fn measure(store: &Store) -> Result<Vec<Figure>> {
     }
     let figure = |row: Row<'_>| {
         let medians = row.pages.into_iter().map(|(_, times)| median(&row.name, times));
-        Figure { milliseconds: medians.fold(0.0, f64::max), name: row.name, limit: Some(LIMIT) }
+        let slowest = medians.fold(0.0, f64::max);
+        Figure::time(row.name, slowest, Some(LIMIT))
     };
     Ok(rows.into_iter().map(figure).collect())
 }

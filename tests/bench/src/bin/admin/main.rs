@@ -5,6 +5,7 @@
 
 mod company;
 mod lists;
+mod publishing;
 
 use anyhow::{Context, Result, ensure};
 use chrono::{TimeDelta, Utc};
@@ -23,17 +24,23 @@ const OPENINGS: usize = 101;
 /// How many uses are in a report.
 const USES: usize = 10_000;
 
-/// What was measured, in milliseconds; `limit` is what it should stay below.
+/// What was measured, in its unit; `limit` is what it should stay below.
 struct Figure {
     name: String,
-    milliseconds: f64,
+    figure: f64,
+    unit: &'static str,
     limit: Option<f64>,
 }
 
 impl Figure {
+    /// A time in milliseconds.
+    fn time(name: impl Into<String>, milliseconds: f64, limit: Option<f64>) -> Self {
+        Self { name: name.into(), figure: milliseconds, unit: "ms", limit }
+    }
+
     fn print(&self) {
-        let Self { name, milliseconds, limit } = self;
-        println!("{}", serde_json::json!({"name": name, "milliseconds": milliseconds, "limit": limit}));
+        let Self { name, figure, unit, limit } = self;
+        println!("{}", serde_json::json!({"name": name, "figure": figure, "unit": unit, "limit": limit}));
     }
 }
 
@@ -57,8 +64,8 @@ async fn time<T>(what: impl Future<Output = claviger_sdk::Result<T>>) -> Result<
 async fn main() -> Result<()> {
     let folder = env::args_os().nth(1).context("expected the folder for the store")?;
     let company = Company::kept_or_made(Path::new(&folder)).await?;
-    let name = "make the store: a million keys in batches of 10,000, and their last uses".to_owned();
-    Figure { name, milliseconds: company.seconds * 1000.0, limit: None }.print();
+    let name = "make the store: a million keys in batches of 10,000, and their last uses";
+    Figure::time(name, company.seconds * 1000.0, None).print();
     let store = Store::open(&company.location(), &company.master_key()?).await?;
     for figure in lists::measure(&store).await? {
         figure.print();
@@ -70,6 +77,9 @@ async fn main() -> Result<()> {
         figure.print();
     }
     for figure in reporting_usage(&company).await? {
+        figure.print();
+    }
+    for figure in publishing::measure(&company).await? {
         figure.print();
     }
     Ok(())
@@ -84,11 +94,24 @@ async fn opening(company: &Company) -> Result<Figure> {
         store.close().await;
     }
     let name = "open the store";
-    Ok(Figure { name: name.into(), milliseconds: median(name, times), limit: Some(20.0) })
+    Ok(Figure::time(name, median(name, times), Some(20.0)))
 }
 
 /// A copy of the store that is removed again: the store itself keeps its million.
 struct Copy(PathBuf);
+
+impl Copy {
+    fn of(company: &Company, name: &str) -> Result<Self> {
+        let copy = Self(company.path().with_file_name(name));
+        fs::copy(company.path(), &copy.0)?;
+        Ok(copy)
+    }
+
+    async fn open(&self, company: &Company) -> Result<Store> {
+        let location = self.0.to_str().context("a path that is no text")?;
+        Ok(Store::open(location, &company.master_key()?).await?)
+    }
+}
 
 impl Drop for Copy {
     fn drop(&mut self) {
@@ -101,8 +124,7 @@ impl Drop for Copy {
 
 async fn generating_in_a_new_store(company: &Company) -> Result<Figure> {
     let new = Copy(company.path().with_file_name("admin-new.db"));
-    let location = new.0.to_str().context("a path that is no text")?;
-    let store = Store::open(location, &company.master_key()?).await?;
+    let store = new.open(company).await?;
     let (session, owners) = company::found(&store).await?;
     let mut batches = Vec::new();
     for batch in 0..BATCHES {
@@ -111,14 +133,12 @@ async fn generating_in_a_new_store(company: &Company) -> Result<Figure> {
     }
     store.close().await;
     let name = "generate 10,000 keys in a batch, in a store with up to 90,000";
-    Ok(Figure { name: name.into(), milliseconds: median(name, batches), limit: Some(2000.0) })
+    Ok(Figure::time(name, median(name, batches), Some(2000.0)))
 }
 
 async fn generating(company: &Company) -> Result<[Figure; 2]> {
-    let copy = Copy(company.path().with_file_name("admin-copy.db"));
-    fs::copy(company.path(), &copy.0)?;
-    let location = copy.0.to_str().context("a path that is no text")?;
-    let store = Store::open(location, &company.master_key()?).await?;
+    let copy = Copy::of(company, "admin-copy.db")?;
+    let store = copy.open(company).await?;
     let session = store.acting_as(Actor::operator("bench")).in_tenant(only_tenant(&store).await?.id);
     let owners = company::Owners::find(&session).await?;
     let mut batches = Vec::new();
@@ -132,8 +152,7 @@ async fn generating(company: &Company) -> Result<[Figure; 2]> {
         singles.push(time(session.keys().generate(key)).await?.0);
     }
     store.close().await;
-    let figure =
-        |name: &str, times, limit| Figure { name: name.into(), milliseconds: median(name, times), limit };
+    let figure = |name: &str, times, limit| Figure::time(name, median(name, times), limit);
     Ok([
         figure("generate 10,000 keys in a batch, in a store with a million", batches, Some(2000.0)),
         figure("generate one key", singles, None),
@@ -141,10 +160,8 @@ async fn generating(company: &Company) -> Result<[Figure; 2]> {
 }
 
 async fn reporting_usage(company: &Company) -> Result<Vec<Figure>> {
-    let copy = Copy(company.path().with_file_name("admin-used.db"));
-    fs::copy(company.path(), &copy.0)?;
-    let location = copy.0.to_str().context("a path that is no text")?;
-    let store = Store::open(location, &company.master_key()?).await?;
+    let copy = Copy::of(company, "admin-used.db")?;
+    let store = copy.open(company).await?;
     let session = store.acting_as(Actor::operator("bench")).in_tenant(only_tenant(&store).await?.id);
     let verifier = session.usage().register_verifier("bench").await?.id;
     let mut figures = Vec::new();
@@ -175,7 +192,7 @@ async fn reporting_usage(company: &Company) -> Result<Vec<Figure>> {
             ensure!(outcome.known == USES as u64, "a key of the store was not known");
             times.push(milliseconds);
         }
-        figures.push(Figure { name: what.into(), milliseconds: median(what, times), limit: Some(500.0) });
+        figures.push(Figure::time(what, median(what, times), Some(500.0)));
     }
     store.close().await;
     Ok(figures)

@@ -4,35 +4,36 @@ use crate::Presented;
 use anyhow::{Context, Result};
 use chrono::{DateTime, TimeDelta, Utc};
 use claviger_core::{
-    IssuingKey, KeyPrefix, KeyringKey, KeyringTerms, OpaqueUse, SharedSecret, SignedKeyTerms,
-    generate_opaque_key,
+    IssuingKey, KeyPrefix, KeyringKey, OpaqueUse, SharedSecret, SignedKeyTerms, generate_opaque_key,
 };
 use claviger_parity::{rings::value_of, setup::Options};
 use claviger_sdk::{
-    Actor, Clock, Generated, GroupId, KeyId, Lifetime, ManualClock, NewKey, NewKeyGroup, NewPersonalKey,
-    NewRole, NewServiceAccount, NewSharedSecret, NewTenant, NewUser, PersonId, RevocationReason, RoleId,
-    SecretId, Session, Store, TenantId, generate_master_key,
+    Actor, Audience, BundleFile, Clock, Generated, GroupId, Lifetime, ManualClock, NewKey, NewKeyGroup,
+    NewPersonalKey, NewRing, NewRole, NewServiceAccount, NewSharedSecret, NewTenant, NewUser, PersonId,
+    Publication, Publisher, RevocationReason, RoleId, SecretId, Session, Store, TenantId,
+    generate_master_key,
 };
-use std::future::Future;
+use std::{fs, future::Future, path::PathBuf};
 use tokio::runtime::{Builder, Runtime};
 
-/// A store with a company in it, and what its keyrings are made with.
+/// A store with a company in it, whose keyring is published to a bundle file.
 pub(crate) struct Company {
     runtime: Runtime,
     clock: ManualClock,
     operator: Session,
     administrator: Session,
     pilot: Session,
-    tenant: TenantId,
     user: PersonId,
     role: RoleId,
     group: GroupId,
     /// Makes signed keys.
     pub(crate) secret: SecretId,
+    /// What the verifiers hold.
     keyring_key: KeyringKey,
-    terms: KeyringTerms,
+    publisher: Publisher,
+    bundle: PathBuf,
     keys: Option<Keys>,
-    /// The SQLite file goes with it.
+    /// The SQLite file and the bundle go with it.
     _folder: tempfile::TempDir,
 }
 
@@ -75,21 +76,23 @@ impl Company {
         let clock = ManualClock::at(Utc::now() - TimeDelta::hours(1));
         let location = path.to_str().context("the temporary folder has no readable name")?;
         let founded = found(location, clock.clone());
-        let (operator, administrator, pilot, tenant, user, role, group, secret) =
+        let (store, operator, administrator, pilot, tenant, user, role, group, secret) =
             runtime.block_on(founded)?;
+        let bundle = folder.path().join("acme.keyring");
+        let (publisher, keyring_key) = runtime.block_on(make_ring(&store, tenant, bundle.clone()))?;
         Ok(Self {
             runtime,
             clock,
             operator,
             administrator,
             pilot,
-            tenant,
             user,
             role,
             group,
             secret,
-            keyring_key: KeyringKey::generate(&random()?),
-            terms: KeyringTerms::new(KeyId::from_entropy(random()?)),
+            keyring_key,
+            publisher,
+            bundle,
             keys: None,
             _folder: folder,
         })
@@ -120,15 +123,22 @@ impl Company {
         Options::with_keyring_keys(&[&self.keyring_key])
     }
 
-    /// A keyring of all that the store has, and the time at which it is given to the verifiers, in Unix seconds.
-    pub(crate) fn publish(&mut self, epoch: u64) -> Result<(Vec<u8>, u64)> {
+    /// Generates the keys and publishes them. Returns the epoch.
+    pub(crate) fn generate_and_publish(&mut self) -> Result<u64> {
         self.set_clock(Utc::now());
-        if self.keys.is_none() {
-            self.keys = Some(self.runtime.block_on(self.generate())?);
-        }
-        let (keyrings, audience) = (self.operator.keyrings(), [self.tenant]);
-        let bundle = keyrings.bundle(&audience, &self.keyring_key, self.terms, epoch);
-        Ok((self.run(bundle)?, u64::try_from(self.clock.now().timestamp())?))
+        self.keys = Some(self.runtime.block_on(self.generate())?);
+        Ok(self.runtime.block_on(self.publisher.publish())?.epoch)
+    }
+
+    /// What changed since, if anything, is published.
+    pub(crate) fn publish(&mut self) -> Result<u64> {
+        self.set_clock(Utc::now());
+        Ok(self.runtime.block_on(self.publisher.publish())?.epoch)
+    }
+
+    /// What a verifier fetches, and when it does, in Unix seconds.
+    pub(crate) fn fetch(&self) -> Result<(Vec<u8>, u64)> {
+        Ok((fs::read(&self.bundle)?, u64::try_from(Utc::now().timestamp())?))
     }
 
     /// A key of each kind.
@@ -167,12 +177,29 @@ impl Company {
         Ok(token.expose().to_owned())
     }
 
-    /// The administrator expires keys at once, takes a role, switches a group off, and deactivates and deletes keys.
+    /// The administrator learns that a key leaked, and ends it. Returns how verifiers learn of it.
+    pub(crate) fn end_the_leaked(&self) -> Result<Publication> {
+        let leaked = &self.keys.as_ref().context("no keys yet")?.opaque.key;
+        self.set_clock(Utc::now());
+        let ended = self.run(self.administrator.keys().expire_now(
+            leaked.id,
+            RevocationReason::Compromised,
+            &leaked.name,
+        ))?;
+        ended.publications.rings().first().cloned().context("the key is in no ring")
+    }
+
+    /// The text of the key that leaked.
+    pub(crate) fn leaked(&self) -> Result<String> {
+        text(&self.keys.as_ref().context("no keys yet")?.opaque)
+    }
+
+    /// The administrator expires more keys at once, takes a role, switches a group off, and deactivates and deletes keys.
     pub(crate) fn end_some(&self) -> Result<()> {
         let keys = self.keys.as_ref().context("no keys yet")?;
         self.run(async {
             let administrator = &self.administrator;
-            for leaked in [&keys.opaque.key, &keys.signing.key, &keys.signed.key] {
+            for leaked in [&keys.signing.key, &keys.signed.key] {
                 administrator
                     .keys()
                     .expire_now(leaked.id, RevocationReason::Compromised, &leaked.name)
@@ -181,7 +208,8 @@ impl Company {
             administrator.people().take_role(self.user, self.role).await?;
             administrator.keys().deactivate(keys.of_tenant.key.id).await?;
             administrator.key_groups().switch_off(self.group).await?;
-            administrator.personal_keys().delete(self.user, &self.user.to_string()).await
+            administrator.personal_keys().delete(self.user, &self.user.to_string()).await?;
+            Ok(())
         })
     }
 
@@ -218,7 +246,18 @@ impl Company {
     }
 }
 
-type Founded = (Session, Session, Session, TenantId, PersonId, RoleId, GroupId, SecretId);
+/// A ring of the tenant's keys, a publisher of it that ends keys at once, and the keyring key for the verifiers.
+async fn make_ring(store: &Store, tenant: TenantId, bundle: PathBuf) -> Result<(Publisher, KeyringKey)> {
+    let operator = store.acting_as(Actor::operator("demo"));
+    let ring = operator.rings().create(NewRing::new("edge", Audience::tenant(tenant))).await?;
+    let publisher = Publisher::new(store, ring.id, BundleFile::new(bundle));
+    store.attach(&publisher);
+    let keys = operator.rings().reveal_keys(ring.id).await?;
+    let key = keys.first().context("a ring has a keyring key")?;
+    Ok((publisher, KeyringKey::parse(key.expose())?))
+}
+
+type Founded = (Store, Session, Session, Session, TenantId, PersonId, RoleId, GroupId, SecretId);
 
 /// A tenant with an administrator, a user in a role, a group and an issuing secret.
 async fn found(location: &str, clock: ManualClock) -> Result<Founded> {
@@ -241,5 +280,5 @@ async fn found(location: &str, clock: ManualClock) -> Result<Founded> {
     let secret = NewSharedSecret::issuing("edge").role(role);
     let secret = administrator.shared_secrets().create(secret).await?.id;
     let pilot = store.acting_as(Actor::user(user));
-    Ok((operator, administrator, pilot, tenant, user, role, group, secret))
+    Ok((store, operator, administrator, pilot, tenant, user, role, group, secret))
 }
