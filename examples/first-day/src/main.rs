@@ -2,11 +2,12 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use claviger_sdk::{
-    Actor, BatchId, Clock, KeyId, KeyUse, Lifetime, ManualClock, NewKey, NewKeyGroup, NewPersonalKey,
-    NewRole, NewServiceAccount, NewSharedSecret, NewTenant, NewUser, PersonId, RevocationReason, RoleId,
-    SecretText, Session, Store, TenantId, Unauthenticated, UsageReport, generate_master_key,
+    Actor, Audience, BatchId, Clock, Directory, KeyId, KeyUse, Lifetime, ManualClock, NewKey, NewKeyGroup,
+    NewPersonalKey, NewRing, NewRole, NewServiceAccount, NewSharedSecret, NewTenant, NewUser, PersonId,
+    Publisher, RevocationReason, RoleId, SecretText, Session, Store, TenantId, Unauthenticated, UsageReport,
+    generate_master_key,
 };
-use std::{env, error::Error};
+use std::{env, error::Error, path::Path};
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
@@ -29,6 +30,7 @@ async fn main() -> Result {
 
     let nightly = day.connect_an_integration(&ada, &company).await?;
     let weekend = day.give_out_keys(&ada, &company).await?;
+    day.publish(folder.path()).await?;
     day.help_oneself(&ben, &company).await?;
     day.share_a_secret(&ada).await?;
     day.rotate(&ada, nightly).await?;
@@ -172,12 +174,37 @@ impl Day {
     }
 
     /// A key that was found somewhere is compared, never used.
+    /// Verifiers fetch a keyring from where it is published.
+    async fn publish(&self, folder: &Path) -> Result {
+        self.hour("The platform publishes the keys");
+        let rings = self.platform();
+        let ring = rings.rings().create(NewRing::new("edge", Audience::Everyone)).await?;
+        let keys = rings.rings().reveal_keys(ring.id).await?;
+        println!("  every verifier gets {} text: that of the keyring key {}", keys.len(), ring.keyring_key);
+        let publisher = Publisher::new(&self.store, ring.id, Directory::new(folder.join("keyring")));
+        self.store.attach(&publisher);
+        let published = publisher.publish().await?;
+        println!(
+            "  {} files, {} bytes; from now on whoever ends a key publishes that",
+            published.parts, published.bytes
+        );
+        Ok(())
+    }
+
     async fn end_the_leaked(&self, ada: &Session, leaked: &SecretText) -> Result {
         self.hour("A key is found in a public repository");
         let found = ada.keys().find_by_text(leaked.expose()).await?;
         let key = found.key.ok_or("it is no personal key")?;
         println!("  it is {:?} ({}), the secret matches: {}", key.name, key.id, found.secret_matches);
-        ada.keys().expire_now(key.id, RevocationReason::Compromised, &key.name).await?;
+        let ended = ada.keys().expire_now(key.id, RevocationReason::Compromised, &key.name).await?;
+        if let Some(time) = ended.publications.denied_by() {
+            let published =
+                if ended.publications.all_published() { "published" } else { "not published yet" };
+            println!(
+                "  it is ended, and that is {published}; every verifier denies it by {}",
+                time.format("%F %R")
+            );
+        }
         if let Err(Unauthenticated::Denied(code)) = self.store.authenticate(leaked.expose(), None).await {
             println!("  from now on whoever presents it is told: {code}");
         }
