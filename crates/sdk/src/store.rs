@@ -231,13 +231,21 @@ impl Store {
 
     /// A transaction that reads one state.
     pub(crate) async fn begin_reading(&self) -> Result<Transaction<'static, Any>> {
-        Ok(self.inner.pool.begin_with(self.inner.dialect.begin_reading()).await?)
+        self.begin(self.inner.dialect.begin_reading()).await
+    }
+
+    /// Begins to the end even if nobody waits for it any more: a connection on which a transaction was begun and given to
+    /// nobody would go back to the others in the middle of it.
+    async fn begin(&self, statement: &'static str) -> Result<Transaction<'static, Any>> {
+        let pool = self.inner.pool.clone();
+        let begun = tokio::spawn(async move { pool.begin_with(statement).await }).await;
+        Ok(begun.map_err(|error| Error::Database(error.into()))??)
     }
 
     /// A transaction that writes, when its turn comes.
     pub(crate) async fn begin_writing(&self) -> Result<(OwnedMutexGuard<()>, Transaction<'static, Any>)> {
         let turn = self.inner.writer.clone().lock_owned().await;
-        Ok((turn, self.inner.pool.begin_with(self.inner.dialect.begin()).await?))
+        Ok((turn, self.begin(self.inner.dialect.begin()).await?))
     }
 
     /// Notes that rows were written. From time to time SQLite must move them from its log into its file. It would do so

@@ -59,6 +59,11 @@ impl PublishError {
         Self::Interrupted(cause.to_string())
     }
 
+    /// Whether another publisher may have put its root, with other parts, since the root was read.
+    pub(super) const fn is_from_another_publisher(&self) -> bool {
+        matches!(self, Self::Destination(DestinationError::Conflict) | Self::PartMissing { .. })
+    }
+
     /// The stable name of the error: snake_case, the same in every language.
     #[must_use]
     pub const fn code(&self) -> &'static str {

@@ -191,10 +191,8 @@ impl Publisher {
         let mut attempts = 1;
         let done = loop {
             match self.attempt(anew).await {
-                // A clone of the store, or a publisher that had lost its turn. What it wrote is looked at first.
-                Err(PublishError::Destination(DestinationError::Conflict)) if attempts < ATTEMPTS => {
-                    attempts += 1
-                }
+                // A clone of the store, or what a publisher that was stopped had begun. What it wrote is looked at first.
+                Err(error) if error.is_from_another_publisher() && attempts < ATTEMPTS => attempts += 1,
                 done => break done?,
             }
         };

@@ -1,9 +1,13 @@
 //! Rings of a company, published to bundle files, and what is in them.
 
 use crate::{company::Company, place::Place};
+use chrono::{DateTime, Utc};
 use claviger_core::{BundleHead, KeyRecord, KeyringKey, KeyringReader, Policy, Verifier, bundle_head_len};
-use claviger_sdk::{Actor, Audience, BundleFile, NewRing, Published, Publisher, RingId, Session, Store};
+use claviger_sdk::{
+    Actor, Audience, BundleFile, Clock, ManualClock, NewRing, Published, Publisher, RingId, Session, Store,
+};
 use std::{collections::BTreeMap, fs, path::PathBuf};
+use tokio::task::JoinHandle;
 
 /// A ring that is published to a bundle file.
 pub(crate) struct Ring {
@@ -47,8 +51,9 @@ impl Ring {
         verifier
     }
 
-    /// Everything that the published keyring says, but for its ids, indices and times.
-    pub(crate) fn contents(&self) -> Contents {
+    /// Everything that the published keyring says of what is not over, but for its ids, indices and times.
+    pub(crate) fn contents(&self, now: DateTime<Utc>) -> Contents {
+        let now = u64::try_from(now.timestamp()).unwrap();
         let bytes = self.bytes();
         let head = bundle_head_len(&bytes, bytes.len() as u64).unwrap();
         let head = BundleHead::read(&bytes[..head], bytes.len() as u64).unwrap();
@@ -65,7 +70,9 @@ impl Ring {
         let policy = |index: u32| policies[index as usize].as_ref().map(|policy| policy.as_bytes().to_vec());
         let mut contents = Contents::default();
         for bucket in (0..reader.buckets()).filter(|&bucket| reader.chunk_hash(bucket).is_some()) {
-            for record in reader.read_chunk(bucket, part(bucket)).unwrap() {
+            let records = reader.read_chunk(bucket, part(bucket)).unwrap().into_iter();
+            // What is over may stand there or not.
+            for record in records.filter(|record| record.expires_at.is_none_or(|end| end > now)) {
                 let said = Said {
                     value: record.value.as_ref().map(|value| *value.expose()),
                     not_before: record.not_before,
@@ -114,10 +121,12 @@ pub(crate) fn platform(store: &Store) -> Session {
     store.acting_as(Actor::operator("platform"))
 }
 
-/// Looks on while a test changes the store: what is published of the changes alone is in the end what is published of the
+/// Publishes while a test changes the store: what is published of the changes alone is in the end what is published of the
 /// whole store.
 pub(crate) struct Watch {
     store: Store,
+    clock: ManualClock,
+    task: Option<JoinHandle<()>>,
     _place: Place,
     ring: Ring,
 }
@@ -126,13 +135,24 @@ impl Watch {
     pub(crate) async fn begin(company: &Company) -> Self {
         let ring = Ring::new(&company.store, Audience::Everyone).await;
         ring.publish().await;
-        Self { store: company.store.clone(), _place: company.place.clone(), ring }
+        let publisher = ring.publisher.clone();
+        // What fails is said by the last publication, if it still does then.
+        let run = async move { drop(publisher.run(|_| ()).await) };
+        // On one of the two stores: the other has enough to do.
+        let is_file = !company.place.location.starts_with("postgres");
+        let task = is_file.then(|| tokio::spawn(run));
+        let (store, clock) = (company.store.clone(), company.clock.clone());
+        Self { store, clock, task, _place: company.place.clone(), ring }
     }
 
     pub(crate) async fn check(self) {
+        if let Some(task) = self.task {
+            task.abort();
+        }
         self.ring.publish().await;
         let whole = Ring::new(&self.store, Audience::Everyone).await;
         whole.publish().await;
-        assert_eq!(self.ring.contents(), whole.contents(), "the changes come to the whole");
+        let now = self.clock.now();
+        assert_eq!(self.ring.contents(now), whole.contents(now), "the changes come to the whole");
     }
 }

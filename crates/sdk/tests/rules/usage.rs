@@ -373,6 +373,29 @@ on_both_stores! {
         assert_ne!(read().await.last_use, LastUse::At(company.now()), "a wrong secret is no use");
     }
 
+}
+
+on_both_stores! {
+    unwatched;
+
+    async fn reports_from_before_there_were_batches_still_count(company: Company) {
+        let edge = company.operator.usage().register_verifier("edge").await.unwrap().id;
+        company.operator.usage().register_verifier("silent").await.unwrap();
+        company.advance(TimeDelta::hours(2));
+        let hour_ago = (company.now() - TimeDelta::hours(1)).timestamp();
+        company.execute(&format!("UPDATE verifiers SET reported_at = {hour_ago} WHERE name = 'edge'")).await;
+        company.back_to_version_1().await;
+        let store = company.opened_with(&company.master_key).await.unwrap();
+        let usage = company.operator.usage();
+        let verifiers = store.acting_as(Actor::operator("platform")).usage().verifiers().await.unwrap();
+        assert_eq!(verifiers[0].reported_from, Some(DateTime::UNIX_EPOCH));
+        assert_eq!((verifiers[1].reported_from, verifiers[1].reported_at), (None, None));
+        usage.report(edge, &report(1..2)).await.unwrap();
+        let verifier = usage.verifiers().await.unwrap().remove(0);
+        assert_eq!(verifier.reported_from, Some(DateTime::UNIX_EPOCH));
+        assert_eq!(verifier.reported_at, Some(company.now()));
+    }
+
     async fn a_key_that_was_used_in_this_minute_is_taken_without_a_turn_to_write(company: Company) {
         let generated = company.key("import").await;
         let sequence = async || {
@@ -463,26 +486,4 @@ fn reports_come_in_any_order_and_again() {
         })
     });
     outcome.unwrap();
-}
-
-on_both_stores! {
-    unwatched;
-
-    async fn reports_from_before_there_were_batches_still_count(company: Company) {
-        let edge = company.operator.usage().register_verifier("edge").await.unwrap().id;
-        company.operator.usage().register_verifier("silent").await.unwrap();
-        company.advance(TimeDelta::hours(2));
-        let hour_ago = (company.now() - TimeDelta::hours(1)).timestamp();
-        company.execute(&format!("UPDATE verifiers SET reported_at = {hour_ago} WHERE name = 'edge'")).await;
-        company.back_to_version_1().await;
-        let store = company.opened_with(&company.master_key).await.unwrap();
-        let usage = company.operator.usage();
-        let verifiers = store.acting_as(Actor::operator("platform")).usage().verifiers().await.unwrap();
-        assert_eq!(verifiers[0].reported_from, Some(DateTime::UNIX_EPOCH));
-        assert_eq!((verifiers[1].reported_from, verifiers[1].reported_at), (None, None));
-        usage.report(edge, &report(1..2)).await.unwrap();
-        let verifier = usage.verifiers().await.unwrap().remove(0);
-        assert_eq!(verifier.reported_from, Some(DateTime::UNIX_EPOCH));
-        assert_eq!(verifier.reported_at, Some(company.now()));
-    }
 }
