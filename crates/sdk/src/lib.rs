@@ -131,8 +131,8 @@ pub use people::{
 pub use permissions::{ListPermissions, Permission, Permissions};
 pub use personal_keys::{NewPersonalKey, PersonalKeyHolder, PersonalKeys};
 pub use publish::{
-    Ended, Progress, Publication, PublicationOutcome, Publications, PublishError, Published, Publisher,
-    PublisherEvent, Restored,
+    DeniedBy, Ended, Progress, Publication, PublicationOutcome, Publications, PublishError, Published,
+    Publisher, PublisherEvent, Restored,
 };
 pub use reviews::{ReportReviews, Review, ReviewReport, Reviews};
 pub use rings::{Audience, NewRing, Ring, RingEdit, Rings};

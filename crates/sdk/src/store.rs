@@ -77,6 +77,8 @@ struct Inner {
     /// Told of each change that keyrings say.
     changed: Notify,
     targets: RwLock<Targets>,
+    /// Who publishes a ring, within this program.
+    turns: RwLock<HashMap<RingId, Arc<Mutex<()>>>>,
     /// How many rows were written since what is written was last moved from SQLite's log into its file.
     in_log: AtomicU64,
 }
@@ -149,6 +151,7 @@ impl Store {
                 },
                 changed: Notify::new(),
                 targets: RwLock::default(),
+                turns: RwLock::default(),
                 in_log: AtomicU64::new(0),
             }),
         })
@@ -211,6 +214,17 @@ impl Store {
     pub(crate) fn target(&self, ring: RingId) -> Option<Arc<Target>> {
         let targets = self.inner.targets.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         targets.get(&ring).cloned()
+    }
+
+    /// What the publishers of a ring within this program take turns by.
+    pub(crate) fn turn(&self, ring: RingId) -> Arc<Mutex<()>> {
+        let mut turns = self.inner.turns.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        turns.entry(ring).or_default().clone()
+    }
+
+    /// Whether both are handles on what was opened once.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
     }
 
     pub(crate) fn set_target(&self, ring: RingId, target: Option<Arc<Target>>) {

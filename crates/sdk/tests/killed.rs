@@ -343,7 +343,7 @@ async fn check(place: &Place, master_key: &MasterKey, ledger: &mut Ledger) -> us
     };
     let folder = tempfile::tempdir().unwrap();
     let publisher = Publisher::new(&store, ring, Directory::new(folder.path().join("ring")));
-    publisher.publish().await.expect("every value opens");
+    publisher.publish_whole().await.expect("every value opens");
     let contents = contents(place).await;
     assert_eq!(contents.orphans, 0, "an event of something that there is not");
 

@@ -197,7 +197,7 @@ impl Day {
         let key = found.key.ok_or("it is no personal key")?;
         println!("  it is {:?} ({}), the secret matches: {}", key.name, key.id, found.secret_matches);
         let ended = ada.keys().expire_now(key.id, RevocationReason::Compromised, &key.name).await?;
-        if let Some(time) = ended.publications.denied_by() {
+        if let Some(time) = ended.publications.denied_by().time() {
             let published =
                 if ended.publications.all_published() { "published" } else { "not published yet" };
             println!(

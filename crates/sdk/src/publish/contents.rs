@@ -211,3 +211,16 @@ pub(crate) async fn records_of(work: &mut Work, id: KeyId, policy: u32) -> Resul
     let opener = Opener::new(work, &rows).await?;
     rows.iter().map(|row| opener.record(row, policy)).collect()
 }
+
+/// The values of one opaque key that are accepted, by their generations.
+pub(crate) async fn values_of(work: &mut Work, id: KeyId) -> Result<Vec<(i64, VerifierValue)>> {
+    let rows = rows(work, Wanted::Key(id)).await?;
+    let opener = Opener::new(work, &rows).await?;
+    let mut values = Vec::new();
+    for row in &rows {
+        if let (Proof::Value { generation, .. }, Some(value)) = (&row.proof, opener.record(row, 0)?.value) {
+            values.push((*generation, value));
+        }
+    }
+    Ok(values)
+}

@@ -41,6 +41,8 @@ use std::{
 
 /// At most so many buckets are read while other writers of the store wait.
 const FEW_BUCKETS: usize = 64;
+/// After so many rounds of reading what changed meanwhile, the rest is read while writers wait.
+const ROUNDS: usize = 3;
 /// At most so many policies are read while other writers of the store wait.
 const FEW_POLICIES: usize = 1024;
 /// So many pages are read at once.
@@ -51,6 +53,8 @@ const KEYS_AT_ONCE: u64 = 8192;
 const MAX_EPOCH: u64 = (1 << 53) - 1;
 /// The most records that a bucket should have.
 const MOST_RECORDS: usize = 4096;
+/// The most shared secrets that a keyring has room for.
+const MOST_SECRETS: usize = 4096;
 /// In place of a part's hash: none.
 const NO_PART: PartHash = [0; 32];
 
@@ -107,6 +111,7 @@ struct Reserved {
     records: BTreeMap<u32, Vec<KeyRecord>>,
     policies: PoliciesByPage,
     secrets: Vec<(SharedSecret, Option<(KeyPrefix, u32)>)>,
+    left_out_secrets: u64,
 }
 
 /// A root that was published.
@@ -114,6 +119,7 @@ pub(super) struct Done {
     pub(super) epoch: u64,
     pub(super) issued_at: u64,
     pub(super) whole: bool,
+    pub(super) left_out_secrets: u64,
     /// The parts that its root names.
     pub(super) named: HashSet<PartHash>,
 }
@@ -139,15 +145,26 @@ impl<'p> Draft<'p> {
         let layout = sqlx::query("SELECT layout FROM rings WHERE id = $1").bind(ring.id.bytes());
         let layout = work.one(layout).await?.int("layout")?;
         let mut previous = Previous::default();
+        let published = ring.published.map_or(0, |(epoch, _)| epoch);
+        if stored.is_none() && published > 0 && !anew {
+            return Err(PublishError::Emptied { ring: ring.id, published });
+        }
         if let Some(stored) = &stored {
-            let known = Known::find(&mut work, &ring, &keys, stored).await?;
+            let known = match Known::find(&mut work, &ring, &keys, stored).await {
+                // Nothing that is there can be gone on from, and that is what was asked for.
+                Err(PublishError::RolledBack { .. }) if anew => {
+                    Known { reader: open(&ring, &keys, &stored.bytes)?, sequence: 0, layout: 0, slots: 0 }
+                }
+                known => known?,
+            };
             previous.version = Some(stored.version.clone());
             previous.epoch = known.reader.epoch();
             previous.parts = parts_of(&known.reader);
             // What changed before the last root that was published may be forgotten already.
-            let published = ring.published.map_or(0, |(epoch, _)| epoch);
             let current = known.layout == layout && known.reader.keyring_key_id() == key.id();
-            if !anew && current && previous.epoch >= published {
+            // While a clock was ahead, what was only going to be over was taken for over.
+            let put_back = known.reader.issued_at() > work.now.unsigned_abs();
+            if !anew && current && !put_back && previous.epoch >= published {
                 let builder =
                     KeyringBuilder::from_previous(&key, &stored.bytes).map_err(PublishError::Unreadable)?;
                 let (since, slots) = (known.sequence, known.slots);
@@ -174,12 +191,17 @@ impl<'p> Draft<'p> {
 
     /// Puts what changed, then the root.
     pub(super) async fn publish(mut self, mut builder: KeyringBuilder) -> Outcome<Done> {
+        let mut rounds = 0;
         let reserved = loop {
             let mut work = writing(self.store).await?;
+            self.require_layout(&mut work).await?;
             let changes = self.changes(&mut work).await?;
             let buckets = buckets_of(&builder, &changes);
+            // Whoever writes faster than this reads waits in the end.
             let few = buckets.len() <= FEW_BUCKETS && changes.slots.len() <= FEW_POLICIES;
-            if few && let Some(reserved) = self.reserve(&mut work, &builder, &changes, &buckets).await? {
+            rounds += 1;
+            if few || rounds > ROUNDS {
+                let reserved = self.reserve(&mut work, &builder, &changes, &buckets).await?;
                 work.commit().await?;
                 break reserved;
             }
@@ -194,6 +216,13 @@ impl<'p> Draft<'p> {
         self.finish(builder, reserved).await
     }
 
+    /// Makes sure that what the draft began with still holds: its audience, its keyring key, the indices of its policies.
+    async fn require_layout(&self, work: &mut Work) -> Outcome<()> {
+        let query = sqlx::query("SELECT layout FROM rings WHERE id = $1").bind(self.ring.id.bytes());
+        let layout = work.one(query).await?.int("layout")?;
+        if layout == self.layout { Ok(()) } else { Err(PublishError::Overtaken) }
+    }
+
     fn everyone(&self) -> bool {
         self.ring.audience == Audience::Everyone
     }
@@ -205,15 +234,14 @@ impl<'p> Draft<'p> {
         Ok(changes)
     }
 
-    /// Reads the last few changes and notes that there may be a root that knows them; `None` if they are too many after
-    /// all.
+    /// Reads the last few changes and notes that there may be a root that knows them.
     async fn reserve(
         &mut self,
         work: &mut Work,
         builder: &KeyringBuilder,
         changes: &Changes,
         buckets: &BTreeSet<u32>,
-    ) -> Outcome<Option<Reserved>> {
+    ) -> Outcome<Reserved> {
         let ring = self.ring.id;
         // What holds for the whole ring may have been edited since the draft was begun.
         self.ring = rings::load_active(work, ring).await?;
@@ -226,18 +254,18 @@ impl<'p> Draft<'p> {
             };
             rows.insert(bucket, contents::rows(work, wanted).await?);
         }
-        let secrets = secrets(work, &self.ring).await?;
+        let (secrets, left_out_secrets) = secrets(work, &self.ring).await?;
         let without_slot = rows.values().flatten().filter(|row| row.slot.is_none()).map(|row| row.policy);
         let issuing = secrets.iter().filter_map(|(_, issuing)| issuing.map(|(_, policy)| policy));
         let wanted: BTreeSet<i64> = without_slot.chain(issuing).collect();
         let places = give_slots_to(work, ring, &wanted).await?;
         let slots = slots(work, ring).await?;
-        if (slots.saturating_sub(self.slots)) as usize > FEW_POLICIES {
-            return Ok(None);
-        }
         let dirty: BTreeSet<u32> = changes.slots.iter().copied().chain(self.slots..slots).collect();
         let dirty: Vec<u32> = dirty.into_iter().collect();
-        let policies = policies::in_ring(work, ring, Slots::These(&dirty), &mut KnownRoles::new()).await?;
+        let (mut policies, mut known) = (Vec::new(), KnownRoles::new());
+        for slots in dirty.chunks(rows_at_once(1)) {
+            policies.extend(policies::in_ring(work, ring, Slots::These(slots), &mut known).await?);
+        }
         let policies = by_page(policies);
         let mut records = BTreeMap::new();
         for (bucket, rows) in rows {
@@ -255,7 +283,7 @@ impl<'p> Draft<'p> {
         self.slots = slots;
         let (epoch, issued_at) = self.note(work).await?;
         let sequence = work.sequence()?;
-        Ok(Some(Reserved { epoch, issued_at, sequence, records, policies, secrets }))
+        Ok(Reserved { epoch, issued_at, sequence, records, policies, secrets, left_out_secrets })
     }
 
     /// Notes that a root may come to be: its epoch and when it is issued.
@@ -303,9 +331,13 @@ impl<'p> Draft<'p> {
     async fn put_pages(&self, builder: &Shared, dirty: &BTreeSet<u32>, progress: &Counter) -> Outcome<()> {
         let mut work = self.store.acting_as(Actor::operator("publisher")).read().await?;
         let (mut parts, mut known) = (Parts::new(self.target), KnownRoles::new());
-        for slots in runs(dirty, POLICIES_PER_PAGE.saturating_mul(PAGES_AT_ONCE)) {
-            let slots = Slots::Range(*slots.start(), slots.end().saturating_add(1));
-            let policies = policies::in_ring(&mut work, self.ring.id, slots, &mut known).await?;
+        let pages: BTreeSet<u32> = dirty.iter().map(|slot| slot / POLICIES_PER_PAGE).collect();
+        for pages in runs(&pages, PAGES_AT_ONCE) {
+            let first = |page: u32| page.saturating_mul(POLICIES_PER_PAGE);
+            let slots = Slots::Range(first(*pages.start()), first(pages.end().saturating_add(1)));
+            let mut policies = policies::in_ring(&mut work, self.ring.id, slots, &mut known).await?;
+            policies.retain(|(slot, _)| dirty.contains(slot));
+            // Each page once: what was put of it may not be there yet.
             for (page, policies) in by_page(policies) {
                 parts.put(self.page(builder, page, policies).await?).await?;
                 progress.add(1);
@@ -407,7 +439,14 @@ impl<'p> Draft<'p> {
         self.target.call(self.target.destination.put_root(new_root)).await?;
         self.target.count(1, bytes);
         self.note_published(epoch, issued_at, reserved.sequence, crowded).await?;
-        Ok(Done { epoch, issued_at, whole: self.whole, named: builder.part_hashes().copied().collect() })
+        let left_out_secrets = reserved.left_out_secrets;
+        Ok(Done {
+            epoch,
+            issued_at,
+            whole: self.whole,
+            left_out_secrets,
+            named: builder.part_hashes().copied().collect(),
+        })
     }
 
     /// Notes the root before it is put, and the parts that no root names when those that name them are past their time.
@@ -476,7 +515,14 @@ impl Known {
         let query = sqlx::query(query).bind(ring.id.bytes()).bind(reader.epoch().cast_signed());
         let row = work.optional(query.bind(Sha256::digest(&stored.bytes).to_vec())).await?;
         let Some(row) = row else {
-            return Err(PublishError::Behind { ring: ring.id, epoch: reader.epoch() });
+            let (ring, epoch, published) =
+                (ring.id, reader.epoch(), ring.published.map_or(0, |(epoch, _)| epoch));
+            // It can be forgotten here, but not newer than what was put in its place.
+            return Err(if epoch <= published {
+                PublishError::RolledBack { ring, epoch, published }
+            } else {
+                PublishError::Behind { ring, epoch }
+            });
         };
         Ok(Self {
             sequence: row.int("sequence")?,
@@ -621,7 +667,10 @@ async fn give_slots_to(work: &mut Work, ring: RingId, wanted: &BTreeSet<i64>) ->
 
 /// The accepted versions of the shared secrets of a ring's tenants; of issuing ones the prefix and the number of the
 /// policy of keys of which nothing else is known.
-async fn secrets(work: &mut Work, ring: &Ring) -> Outcome<Vec<(SharedSecret, Option<(KeyPrefix, i64)>)>> {
+///
+/// A keyring has room for some thousand: the newest that it has no room for are left out, which denies their keys, so
+/// that nobody else is held up. Their number is returned, too.
+async fn secrets(work: &mut Work, ring: &Ring) -> Outcome<(Vec<IssuedSecret>, u64)> {
     let mut query = Statement::new(
         "SELECT v.id AS id, v.version AS version, v.data_key AS data_key, v.sealed AS sealed, s.prefix AS prefix, \
          s.role AS role, s.tenant AS tenant FROM secret_versions v JOIN shared_secrets s ON s.id = v.secret \
@@ -629,10 +678,12 @@ async fn secrets(work: &mut Work, ring: &Ring) -> Outcome<Vec<(SharedSecret, Opt
     );
     query.bind(work.now).push(" AND ");
     changes::of_audience(&mut query, "s.tenant", ring.id, ring.audience == Audience::Everyone);
-    query.push(" ORDER BY v.id");
+    query.push(" ORDER BY v.created_at, v.id");
+    let rows = work.all(query.query(work.dialect())?).await?;
+    let left_out = rows.len().saturating_sub(MOST_SECRETS) as u64;
     let mut secrets = Vec::new();
-    for row in work.all(query.query(work.dialect())?).await? {
-        let secret = shared_secrets::open(work, &row).await?;
+    for row in rows.iter().take(MOST_SECRETS) {
+        let secret = shared_secrets::open(work, row).await?;
         let issuing = match secret.purpose() {
             Purpose::Integration => None,
             Purpose::Issuing => {
@@ -644,5 +695,8 @@ async fn secrets(work: &mut Work, ring: &Ring) -> Outcome<Vec<(SharedSecret, Opt
         };
         secrets.push((secret, issuing));
     }
-    Ok(secrets)
+    Ok((secrets, left_out))
 }
+
+/// A shared secret, and of an issuing one the prefix and the number of the policy of its keys.
+type IssuedSecret = (SharedSecret, Option<(KeyPrefix, i64)>);

@@ -40,6 +40,41 @@ pub enum PublishError {
         /// The epoch of the root.
         epoch: u64,
     },
+    /// The destination has a root from before the one that this store has published there last, and which it has forgotten:
+    /// the destination was restored from a backup.
+    #[error(
+        "the destination of {ring} has a root of epoch {epoch}, which is older than {published}, the last that was \
+         published there: it was rolled back. publish_whole() puts the whole keyring in its place"
+    )]
+    RolledBack {
+        /// The ring.
+        ring: RingId,
+        /// The epoch of the root.
+        epoch: u64,
+        /// The epoch that was published last.
+        published: u64,
+    },
+    /// The destination has no root, and this store has published one there: it is another destination, or it was emptied, and
+    /// nothing tells whether this store still knows all that was revoked.
+    #[error(
+        "the destination of {ring} has no root, and epoch {published} was published: it was emptied, or is another one. \
+         If this store is no restored backup, publish_whole() puts the whole keyring there"
+    )]
+    Emptied {
+        /// The ring.
+        ring: RingId,
+        /// The epoch that was published last.
+        published: u64,
+    },
+    /// The audience or the keyring key was changed, or another publisher began, again and again while this one was at work.
+    #[error("the ring was changed while it was published, again and again; publish again")]
+    Overtaken,
+    /// Another publication of the ring takes too long to be waited for.
+    #[error("another publication of the ring takes longer than {timeout:?}")]
+    Busy {
+        /// How long it was waited for.
+        timeout: Duration,
+    },
     /// A part that the root at the destination names is not there.
     #[error("the destination has lost a part that its root names; publish_whole() puts every part again")]
     PartMissing {
@@ -61,7 +96,18 @@ impl PublishError {
 
     /// Whether another publisher may have put its root, with other parts, since the root was read.
     pub(super) const fn is_from_another_publisher(&self) -> bool {
-        matches!(self, Self::Destination(DestinationError::Conflict) | Self::PartMissing { .. })
+        matches!(
+            self,
+            Self::Destination(DestinationError::Conflict) | Self::PartMissing { .. } | Self::Overtaken
+        )
+    }
+
+    /// Whether it means that roots are out, or may be, of which this store knows nothing.
+    pub(super) const fn leaves_unknown_roots(&self) -> bool {
+        matches!(
+            self,
+            Self::Behind { .. } | Self::RolledBack { .. } | Self::Emptied { .. } | Self::Unreadable(_)
+        )
     }
 
     /// The stable name of the error: snake_case, the same in every language.
@@ -75,6 +121,10 @@ impl PublishError {
             Self::TooSlow { .. } => "destination_too_slow",
             Self::Unreadable(_) => "destination_unreadable",
             Self::Behind { .. } => "store_behind",
+            Self::RolledBack { .. } => "destination_rolled_back",
+            Self::Emptied { .. } => "destination_emptied",
+            Self::Overtaken => "overtaken",
+            Self::Busy { .. } => "busy",
             Self::PartMissing { .. } => "part_missing",
             Self::Build(_) => "keyring_not_built",
             Self::Interrupted(_) => "interrupted",

@@ -17,8 +17,11 @@ pub(crate) enum Turn {
 pub(crate) async fn take(location: &Location, ring: RingId) -> Result<Turn> {
     match location {
         Location::File(path) => {
-            let path = format!("{path}-{ring}.lock");
+            let path = path.clone();
             let locked = tokio::task::spawn_blocking(move || {
+                // By whatever name the database was opened, it is the same lock.
+                let path = std::fs::canonicalize(&path).unwrap_or_else(|_| path.into());
+                let path = format!("{}-{ring}.lock", path.display());
                 let file = File::options().create(true).append(true).open(&path);
                 file.and_then(|file| file.lock().map(|()| file)).map_err(|error| format!("{path}: {error}"))
             });

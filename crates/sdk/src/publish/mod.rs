@@ -23,7 +23,7 @@ mod restore;
 mod task;
 
 pub(crate) use at_once::Targets;
-pub use at_once::{Ended, Publication, PublicationOutcome, Publications};
+pub use at_once::{DeniedBy, Ended, Publication, PublicationOutcome, Publications};
 pub use error::PublishError;
 pub use parts::Progress;
 pub use restore::Restored;
@@ -41,6 +41,7 @@ use std::{
     },
     time::Duration,
 };
+use tokio::sync::OwnedMutexGuard;
 
 /// How long a call of a destination may take if nothing else is said.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -117,10 +118,14 @@ pub struct Published {
     pub bytes: u64,
     /// Whether the keyring was made as a whole.
     pub whole: bool,
+    /// How many versions of shared secrets the keyring has no room for, the newest. Their signed keys are denied; retire
+    /// others, or publish a ring for fewer tenants.
+    pub left_out_secrets: u64,
 }
 
 impl Publisher {
-    /// Publishes the keyring `ring` of `store` to `destination`, which must hold no other keyring.
+    /// Publishes the keyring `ring` of `store` to `destination`, which must hold no other keyring. A ring has one
+    /// destination: what was published last is known of the ring, not of each place.
     pub fn new(store: &Store, ring: RingId, destination: impl Destination) -> Self {
         let target = Target {
             ring,
@@ -185,7 +190,17 @@ impl Publisher {
     }
 
     async fn publish_from(&self, anew: bool) -> Result<Published, PublishError> {
-        let _turn = lock::take(self.store.location(), self.target.ring).await?;
+        let _turn = self.turn().await?;
+        self.publish_in_turn(anew).await
+    }
+
+    /// Waits until nobody else publishes the ring. Within this program that costs no thread and no connection.
+    async fn turn(&self) -> Result<(OwnedMutexGuard<()>, lock::Turn), PublishError> {
+        let mine = self.store.turn(self.target.ring).lock_owned().await;
+        Ok((mine, lock::take(self.store.location(), self.target.ring).await?))
+    }
+
+    async fn publish_in_turn(&self, anew: bool) -> Result<Published, PublishError> {
         self.target.parts.store(0, Ordering::Relaxed);
         self.target.bytes.store(0, Ordering::Relaxed);
         let mut attempts = 1;
@@ -196,7 +211,8 @@ impl Publisher {
                 done => break done?,
             }
         };
-        self.collect_garbage(&done).await?;
+        // The root is there; what cannot be removed now is tried again after the next one.
+        let _ = self.collect_garbage(&done).await;
         let issued_at = i64::try_from(done.issued_at).ok().and_then(time).unwrap_or_default();
         Ok(Published {
             epoch: done.epoch,
@@ -204,6 +220,7 @@ impl Publisher {
             parts: self.target.parts.load(Ordering::Relaxed),
             bytes: self.target.bytes.load(Ordering::Relaxed),
             whole: done.whole,
+            left_out_secrets: done.left_out_secrets,
         })
     }
 

@@ -2,16 +2,16 @@
 //! meanwhile, so that no key comes back.
 //!
 //! What is at the destination decides against a key, never for it: a key that is revoked, off, or gone there is so here
-//! then, and a secret that is another one there is the key's. What was granted or narrowed meanwhile (roles, permissions,
-//! networks) is not in a keyring in a form that could be taken over: it is as the backup has it.
+//! then, and a secret that is not there is nobody's any more. Nothing that is only there becomes good, because whoever
+//! holds a keyring key could have put it there. What was granted or narrowed meanwhile (roles, permissions, networks) is
+//! not in a keyring in a form that could be taken over: it is as the backup has it.
 
 use super::{
     PublishError, Publisher, contents,
     draft::{self, Known},
-    lock,
 };
 use crate::{
-    Audience, GroupId, PersonId, Ring, Session, TenantId,
+    Audience, Error, Ring, SecretId, Session, TenantId,
     changes::{self, Changed},
     ids::RecordId,
     keys, rings,
@@ -20,7 +20,9 @@ use crate::{
     sql::Statement,
     work::{Work, confirm},
 };
-use claviger_core::{KeyId, KeyKind, KeyPrefix, KeyRecord, KeyringKey, KeyringReader, VerifierValue};
+use claviger_core::{
+    AcceptedSecret, KeyId, KeyKind, KeyPrefix, KeyRecord, KeyringKey, KeyringReader, VerifierValue,
+};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,24 +38,30 @@ pub struct Restored {
     /// Keys that are there and not here: they were generated after the backup was made, and nothing is known of them but
     /// their ids. They are denied from the next publication on, and their ids are never given again.
     pub unknown: Vec<KeyId>,
-    /// Keys that have the secret from there now: they were regenerated or rotated after the backup was made.
-    pub replaced: u64,
-    /// Keys that are deactivated here now.
+    /// Keys whose present secret is only there, or here: they were regenerated or rotated, after the backup was made or after
+    /// it was restored. What of their secrets is not on both sides is good no more; regenerate them.
+    pub without_secret: Vec<KeyId>,
+    /// Keys that are deactivated here now, because they, their group or their owner are off there.
     pub deactivated: u64,
     /// Keys that end earlier here now.
     pub shortened: u64,
-    /// Key groups, users, service accounts and tenants that are switched off here now.
+    /// Tenants that are switched off here now.
     pub switched_off: u64,
-    /// Versions of shared secrets that are not accepted here any more. Rotate those whose present version it was.
+    /// Versions of shared secrets that are not accepted here any more, because they are not there, or because there is one
+    /// there that is not here. Rotate these secrets.
     pub retired_versions: u64,
+    /// Versions of integration secrets that are there and not here. Rotate the integration secrets of the ring's tenants.
+    pub unknown_versions: u64,
 }
 
 /// A key as the store has it.
 struct Stored {
     tenant: TenantId,
+    /// Whether the ring is for its tenant now.
+    of_ring: bool,
     kind: KeyKind,
-    group: GroupId,
-    person: Option<PersonId>,
+    group_on: bool,
+    owner_on: bool,
     revoked: bool,
     deleted: bool,
     activated: bool,
@@ -75,14 +83,16 @@ impl Publisher {
     /// to go on before, with [`PublishError::Behind`]. `operator` is who answers for it, `confirmation` repeats the ring's
     /// name, and `keys` are keyring keys that the ring had after the backup was made, if there are any.
     ///
-    /// Keys that are here and not at the destination count as deleted. So a *clone* that publishes to the same place must be
-    /// stopped, and restoring after it ends every key that it did not know.
+    /// Keys of the ring's tenants that are here and not at the destination count as deleted. So a *clone* that publishes to
+    /// the same place must be stopped, and restoring after it ends every key that it did not know; and a ring that had other
+    /// tenants when it was published gets these back first.
     ///
     /// It is done as a whole or not at all, and no other writer of the store runs meanwhile. The next publication makes the
     /// whole keyring.
     ///
     /// # Errors
-    /// [`PublishError::Store`] for anybody but the operator, or without the confirmation; [`PublishError::Unreadable`],
+    /// [`PublishError::Store`] for anybody but the operator, without the confirmation, or for a session of another store;
+    /// [`PublishError::RolledBack`] if it is the destination that is behind; [`PublishError::Unreadable`],
     /// [`PublishError::PartMissing`] or [`PublishError::Destination`] if the destination cannot be read.
     pub async fn restore(
         &self,
@@ -90,7 +100,12 @@ impl Publisher {
         confirmation: &str,
         keys: &[KeyringKey],
     ) -> Result<Restored, PublishError> {
-        let _turn = lock::take(self.store.location(), self.target.ring).await?;
+        if !operator.store.is_same(&self.store) {
+            return Err(
+                Error::invalid("operator", "is a session of another store than the publisher's").into()
+            );
+        }
+        let _turn = self.turn().await?;
         let stored = self.target.call(self.target.destination.root()).await?;
         let mut work = operator.write().await?;
         work.require_operator()?;
@@ -158,6 +173,7 @@ impl Restoring<'_> {
     /// Compares bucket by bucket.
     async fn merge(&mut self) -> Result<(), PublishError> {
         let policies = self.policies().await?;
+        self.end_outdated_versions(&policies).await?;
         for bucket in 0..self.reader.buckets() {
             let mut there: BTreeMap<KeyId, Vec<KeyRecord>> = BTreeMap::new();
             if let Some(&hash) = self.reader.chunk_hash(bucket) {
@@ -186,7 +202,7 @@ impl Restoring<'_> {
                 let issued_at = self.reader.issued_at().cast_signed();
                 // Neither could a signed key whose text was over.
                 let over = stored.kind == KeyKind::Signed && stored.expires_at <= issued_at;
-                let expected = stored.created_at < issued_at && !over;
+                let expected = stored.of_ring && stored.created_at < issued_at && !over;
                 if !there.contains_key(&id) && expected && !stored.deleted && !stored.revoked {
                     self.revoke(id, stored.tenant).await?;
                     self.restored.missing.push(id);
@@ -196,28 +212,30 @@ impl Restoring<'_> {
         Ok(())
     }
 
-    /// The keys of a bucket as the store has them.
+    /// The keys of a bucket as the store has them, of whatever tenant: the ring may have been for others.
     async fn stored(&mut self, bucket: u32) -> Result<BTreeMap<KeyId, Stored>, PublishError> {
         let ids = contents::ids(self.reader.buckets(), bucket..=bucket);
-        let mut query = Statement::new(
-            "SELECT id, tenant, kind, key_group, person, revoked_at, deleted_at, activated, expires_at, created_at \
-             FROM api_keys WHERE id >= ",
+        let mut query = Statement::new("SELECT k.id AS id, k.tenant AS tenant, CASE WHEN ");
+        let everyone = self.ring.audience == Audience::Everyone;
+        changes::of_audience(&mut query, "k.tenant", self.ring.id, everyone);
+        query.push(
+            " THEN 1 ELSE 0 END AS of_ring, k.kind AS kind, g.switched_on AS group_on, COALESCE(p.active, 1) AS owner_on, \
+             k.revoked_at AS revoked_at, k.deleted_at AS deleted_at, k.activated AS activated, \
+             k.expires_at AS expires_at, k.created_at AS created_at FROM api_keys k \
+             JOIN key_groups g ON g.id = k.key_group LEFT JOIN people p ON p.id = k.person WHERE k.id >= ",
         );
-        query
-            .bind(ids.start().to_be_bytes().to_vec())
-            .push(" AND id <= ")
-            .bind(ids.end().to_be_bytes().to_vec());
-        query.push(" AND ");
-        changes::of_audience(&mut query, "tenant", self.ring.id, self.ring.audience == Audience::Everyone);
+        query.bind(ids.start().to_be_bytes().to_vec()).push(" AND k.id <= ");
+        query.bind(ids.end().to_be_bytes().to_vec());
         let rows = self.work.all(query.query(self.work.dialect())?).await?;
         let mut keys = BTreeMap::new();
         for row in &rows {
             let kind = u8::try_from(row.int("kind")?).ok().and_then(KeyKind::from_number);
             let stored = Stored {
                 tenant: row.id("tenant")?,
+                of_ring: row.flag("of_ring")?,
                 kind: kind.ok_or_else(|| damaged("kind"))?,
-                group: row.id("key_group")?,
-                person: row.optional_id("person")?,
+                group_on: row.flag("group_on")?,
+                owner_on: row.flag("owner_on")?,
                 revoked: row.int("revoked_at")? != 0,
                 deleted: row.int("deleted_at")? != 0,
                 activated: row.flag("activated")?,
@@ -243,7 +261,11 @@ impl Restoring<'_> {
             self.revoke(id, stored.tenant).await?;
             self.restored.revoked += 1;
         }
-        if stored.activated && records.iter().any(|record| record.disabled) {
+        // What is off there as a group or person may be another one here: the key is off then, and they are left alone.
+        let off = records.iter().any(|record| record.disabled)
+            || (whose.group_off && stored.group_on)
+            || (whose.owner_off && stored.owner_on);
+        if stored.activated && off {
             let update = sqlx::query(
                 "UPDATE api_keys SET activated = 0, held = 1, revision = revision + 1 WHERE id = $1",
             );
@@ -263,9 +285,9 @@ impl Restoring<'_> {
             self.restored.shortened += 1;
         }
         if stored.kind != KeyKind::Signed {
-            self.take_values(id, stored.tenant, records).await?;
+            self.drop_values(id, stored.tenant, records).await?;
         }
-        self.switch_off(stored, whose).await
+        if whose.tenant_off { self.switch_off(stored.tenant).await } else { Ok(()) }
     }
 
     async fn change(
@@ -289,77 +311,53 @@ impl Restoring<'_> {
         Ok(())
     }
 
-    /// Gives a key the secrets that it has at the destination, and no others.
-    async fn take_values(
+    /// Leaves a key those of its secrets that are on both sides.
+    async fn drop_values(
         &mut self,
         id: KeyId,
         tenant: TenantId,
         records: &[KeyRecord],
     ) -> Result<(), PublishError> {
-        let here = contents::records_of(&mut self.work, id, 0).await?;
-        let values = |records: &[KeyRecord]| -> BTreeSet<[u8; 32]> {
-            records.iter().filter_map(|record| record.value.as_ref().map(|value| *value.expose())).collect()
+        let here = contents::values_of(&mut self.work, id).await?;
+        let there = |value: &VerifierValue| {
+            records.iter().find(|record| record.value.as_ref().is_some_and(|other| other.matches(value)))
         };
-        if values(&here) == values(records) {
-            return Ok(());
-        }
-        let last =
-            sqlx::query("SELECT COALESCE(MAX(generation), 0) AS last FROM key_values WHERE api_key = $1");
-        let mut generation = self.work.one(last.bind(id.bytes())).await?.int("last")?;
-        let delete = sqlx::query("DELETE FROM key_values WHERE api_key = $1").bind(id.bytes());
-        self.work.run(delete).await?;
-        // The present one last. The one before a rotation has an end, and no later one.
-        let mut records: Vec<&KeyRecord> = records.iter().collect();
-        records.sort_by_key(|record| record.expires_at.unwrap_or(u64::MAX));
-        let present = records.len().saturating_sub(1);
-        for (place, record) in records.into_iter().enumerate() {
-            let Some(value) = &record.value else { continue };
-            generation = generation.saturating_add(1);
-            let until =
-                record.expires_at.and_then(|time| i64::try_from(time).ok()).filter(|_| place < present);
-            self.insert_value(id, generation, value, until.unwrap_or(NO_END)).await?;
-        }
-        self.work.changed_in(tenant, Changed::Key(id));
-        self.restored.replaced += 1;
-        Ok(())
-    }
-
-    async fn insert_value(
-        &mut self,
-        id: KeyId,
-        generation: i64,
-        value: &VerifierValue,
-        until: i64,
-    ) -> Result<(), PublishError> {
-        let (data_key, sealed) = self.work.seal(keys::VALUE, id, generation, value.expose())?;
-        let insert = sqlx::query(
-            "INSERT INTO key_values (api_key, generation, data_key, sealed, accepted_until) VALUES ($1, $2, $3, $4, $5)",
-        );
-        let insert = insert.bind(id.bytes()).bind(generation).bind(data_key.bytes()).bind(sealed);
-        self.work.run(insert.bind(until)).await?;
-        Ok(())
-    }
-
-    async fn switch_off(&mut self, stored: &Stored, whose: &Whose) -> Result<(), PublishError> {
-        let mut off = Vec::new();
-        if whose.group_off {
-            let update = "UPDATE key_groups SET switched_on = 0, revision = revision + 1 WHERE id = $1 AND switched_on = 1";
-            off.push((update, stored.group.bytes(), Changed::Group(stored.group), stored.group.to_string()));
-        }
-        if let Some(person) = stored.person.filter(|_| whose.owner_off) {
-            let update = "UPDATE people SET active = 0, revision = revision + 1 WHERE id = $1 AND active = 1";
-            off.push((update, person.bytes(), Changed::Person(person), person.to_string()));
-        }
-        if whose.tenant_off {
-            let update = "UPDATE tenants SET switched_on = 0, revision = revision + 1 WHERE id = $1 AND switched_on = 1";
-            off.push((update, stored.tenant.bytes(), Changed::Tenant, stored.tenant.to_string()));
-        }
-        for (update, id, changed, record) in off {
-            if self.work.run(sqlx::query(update).bind(id)).await? > 0 {
-                self.work.changed_in(stored.tenant, changed);
-                self.work.audit_in(Some(stored.tenant), "restored.switched_off", record, json!({}));
-                self.restored.switched_off += 1;
+        let known = |record: &&KeyRecord| {
+            record.value.as_ref().is_some_and(|value| here.iter().any(|(_, other)| other.matches(value)))
+        };
+        let rotated = records.iter().any(|record| !known(&record));
+        let (mut lost, mut kept) = (rotated, false);
+        for (generation, value) in &here {
+            let Some(record) = there(value) else {
+                let delete = sqlx::query("DELETE FROM key_values WHERE api_key = $1 AND generation = $2");
+                self.work.run(delete.bind(id.bytes()).bind(*generation)).await?;
+                lost = true;
+                continue;
+            };
+            kept = true;
+            // Beside one that is not known here it is the secret from before a rotation, and has an end.
+            if let Some(end) = record.expires_at.and_then(|end| i64::try_from(end).ok()).filter(|_| rotated) {
+                let update = sqlx::query(
+                    "UPDATE key_values SET accepted_until = $1 WHERE api_key = $2 AND generation = $3 \
+                     AND accepted_until > $4",
+                );
+                self.work.run(update.bind(end).bind(id.bytes()).bind(*generation).bind(end)).await?;
             }
+        }
+        if lost || !kept {
+            self.work.changed_in(tenant, Changed::Key(id));
+            self.restored.without_secret.push(id);
+        }
+        Ok(())
+    }
+
+    async fn switch_off(&mut self, tenant: TenantId) -> Result<(), PublishError> {
+        let update =
+            "UPDATE tenants SET switched_on = 0, revision = revision + 1 WHERE id = $1 AND switched_on = 1";
+        if self.work.run(sqlx::query(update).bind(tenant.bytes())).await? > 0 {
+            self.work.changed_in(tenant, Changed::Tenant);
+            self.work.audit_in(Some(tenant), "tenant.switched_off", tenant, json!({ "reason": "restored" }));
+            self.restored.switched_off += 1;
         }
         Ok(())
     }
@@ -394,22 +392,56 @@ impl Restoring<'_> {
     async fn retire_versions(&mut self) -> Result<(), PublishError> {
         let there: BTreeSet<KeyId> =
             self.reader.shared_secrets().map(|accepted| accepted.secret.id()).collect();
-        let mut query = Statement::new(
+        let mut query = Statement::new("v.created_at < ");
+        query.bind(self.reader.issued_at().cast_signed()).push(" AND ");
+        let everyone = self.ring.audience == Audience::Everyone;
+        changes::of_audience(&mut query, "s.tenant", self.ring.id, everyone);
+        self.end_versions(query, |version| !there.contains(&version)).await
+    }
+
+    /// Ends the issuing secrets' versions beside which there is one there that is not here: they were rotated, and end
+    /// nobody knows when.
+    async fn end_outdated_versions(&mut self, policies: &[Option<Whose>]) -> Result<(), PublishError> {
+        let accepted: Vec<AcceptedSecret> = self.reader.shared_secrets().collect();
+        for accepted in accepted {
+            let known = sqlx::query("SELECT 1 AS found FROM secret_versions WHERE id = $1");
+            let known = known.bind(accepted.secret.id().bytes());
+            if self.work.optional(known).await?.is_some() {
+                continue;
+            }
+            let whose = accepted.policy.and_then(|policy| policies.get(policy as usize)?.as_ref());
+            match (accepted.prefix, whose.and_then(|whose| whose.tenant)) {
+                (Some(prefix), Some(tenant)) => {
+                    let mut query = Statement::new("s.is_issuing = 1 AND s.prefix = ");
+                    query.bind(prefix.to_string()).push(" AND s.tenant = ").bind(tenant.bytes());
+                    self.end_versions(query, |_| true).await?;
+                }
+                _ => self.restored.unknown_versions += 1,
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends versions of shared secrets `s` that are accepted now.
+    async fn end_versions(
+        &mut self,
+        condition: Statement,
+        ends: impl Fn(KeyId) -> bool,
+    ) -> Result<(), PublishError> {
+        let mut query = condition.preceded_by(
             "SELECT v.id AS id, s.tenant AS tenant, s.id AS secret FROM secret_versions v \
-             JOIN shared_secrets s ON s.id = v.secret WHERE v.accepted_until > ",
+             JOIN shared_secrets s ON s.id = v.secret WHERE ",
         );
-        query.bind(self.work.now).push(" AND v.created_at < ").bind(self.reader.issued_at().cast_signed());
-        query.push(" AND ");
-        changes::of_audience(&mut query, "s.tenant", self.ring.id, self.ring.audience == Audience::Everyone);
+        query.push(" AND v.accepted_until > ").bind(self.work.now);
         for row in self.work.all(query.query(self.work.dialect())?).await? {
             let (id, tenant): (KeyId, TenantId) = (row.id("id")?, row.id("tenant")?);
-            if there.contains(&id) {
+            if !ends(id) {
                 continue;
             }
             let update = sqlx::query("UPDATE secret_versions SET accepted_until = $1 WHERE id = $2");
             self.work.run(update.bind(self.work.now).bind(id.bytes())).await?;
             self.work.changed_in(tenant, Changed::Secrets);
-            let secret: crate::SecretId = row.id("secret")?;
+            let secret: SecretId = row.id("secret")?;
             self.work.audit_in(
                 Some(tenant),
                 "shared_secret.version_ended",
@@ -428,7 +460,8 @@ impl Restoring<'_> {
         let insert = sqlx::query(
             "INSERT INTO ring_roots (ring, epoch, digest, sequence, layout, slots, keyring_key, issued_at, valid_until) \
              VALUES ($1, $2, $3, $4, 0, 0, $5, $6, $7) ON CONFLICT (ring, epoch) DO UPDATE SET digest = excluded.digest, \
-             layout = 0",
+             layout = 0, valid_until = CASE WHEN ring_roots.valid_until > excluded.valid_until \
+             THEN ring_roots.valid_until ELSE excluded.valid_until END",
         );
         let insert = insert.bind(ring.bytes()).bind(reader.epoch().cast_signed()).bind(digest);
         let insert = insert.bind(self.work.sequence()?).bind(reader.keyring_key_id().bytes());
@@ -439,7 +472,8 @@ impl Restoring<'_> {
         let restored = &self.restored;
         let details = json!({
             "name": self.ring.name, "epoch": reader.epoch(), "revoked": restored.revoked,
-            "missing": restored.missing.len(), "unknown": restored.unknown.len(), "replaced": restored.replaced,
+            "missing": restored.missing.len(), "unknown": restored.unknown.len(),
+            "without_secret": restored.without_secret.len(), "unknown_versions": restored.unknown_versions,
             "deactivated": restored.deactivated, "shortened": restored.shortened,
             "switched_off": restored.switched_off, "retired_versions": restored.retired_versions,
         });

@@ -217,6 +217,7 @@ impl Rings<'_> {
         let update = update.bind(i64::from(audience.is_some())).bind(id.bytes());
         work.run_unique(update, "keyring", "name", &name).await?;
         if let Some(audience) = &audience {
+            note_former(&mut work, id, &ring.audience, audience).await?;
             set_audience(&mut work, id, audience).await?;
         }
         let details =
@@ -268,6 +269,30 @@ async fn set_audience(work: &mut Work, id: RingId, audience: &Audience) -> Resul
         work.optional(query).await?.ok_or_else(|| Error::not_found("tenant", tenant))?;
         let insert = sqlx::query("INSERT INTO ring_tenants (ring, tenant) VALUES ($1, $2)");
         work.run(insert.bind(id.bytes()).bind(tenant.bytes())).await?;
+    }
+    Ok(())
+}
+
+/// Notes the tenants that leave: verifiers go on with their keys until the last root that has them is over.
+async fn note_former(work: &mut Work, id: RingId, before: &Audience, after: &Audience) -> Result<()> {
+    let Some(until) = valid_until(work, id).await? else { return Ok(()) };
+    let before: BTreeSet<TenantId> = match before {
+        Audience::Tenants(tenants) => tenants.clone(),
+        Audience::Everyone => {
+            let rows = work.all(sqlx::query("SELECT id FROM tenants")).await?;
+            rows.iter().map(|row| row.id("id")).collect::<Result<_>>()?
+        }
+    };
+    let stays = |tenant: &TenantId| match after {
+        Audience::Everyone => true,
+        Audience::Tenants(tenants) => tenants.contains(tenant),
+    };
+    for tenant in before.into_iter().filter(|tenant| !stays(tenant)) {
+        let insert = sqlx::query(
+            "INSERT INTO ring_former_tenants (ring, tenant, until_at) VALUES ($1, $2, $3) \
+             ON CONFLICT (ring, tenant) DO UPDATE SET until_at = excluded.until_at",
+        );
+        work.run(insert.bind(id.bytes()).bind(tenant.bytes()).bind(until.timestamp())).await?;
     }
     Ok(())
 }

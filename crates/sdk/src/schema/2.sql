@@ -64,6 +64,15 @@ CREATE TABLE ring_tenants (
 );
 CREATE INDEX ring_tenants_by_tenant ON ring_tenants (tenant);
 
+-- Tenants that a ring was for, and until when a root may be valid that has their keys.
+CREATE TABLE ring_former_tenants (
+    ring {blob} NOT NULL REFERENCES rings (id),
+    tenant {blob} NOT NULL REFERENCES tenants (id),
+    until_at BIGINT NOT NULL,
+    PRIMARY KEY (ring, tenant)
+);
+CREATE INDEX ring_former_tenants_by_tenant ON ring_former_tenants (tenant);
+
 -- Keyring keys: what roots are made with, the one to come, and the one before.
 CREATE TABLE ring_keys (
     id {blob} PRIMARY KEY,

@@ -92,12 +92,12 @@ on_both_stores! {
         let ring = Ring::new(&company.store, Audience::Everyone).await;
         let keys = [company.key("a").await, company.key("b").await, company.key("c").await];
         let ended = company.as_ada.keys().delete(keys[2].key.id, "c").await.unwrap();
-        assert_eq!((ended.denied_by(), ended.all_published()), (None, false), "nobody knows the ring yet");
+        assert_eq!((ended.denied_by(), ended.all_published()), (DeniedBy::Now, false), "nobody knows the ring yet");
         let first = ring.publish().await;
         company.advance(TimeDelta::seconds(100));
         // Without a publisher here, the bound is that of the roots that are out.
         let ended = company.as_ada.keys().expire_now(keys[0].key.id, RevocationReason::Compromised, "a").await.unwrap();
-        assert_eq!(ended.publications.denied_by(), Some(first.issued_at + TimeDelta::days(1)));
+        assert_eq!(ended.publications.denied_by(), DeniedBy::Time(first.issued_at + TimeDelta::days(1)));
         assert!(!ended.publications.all_published());
         assert_eq!(denial(&ring, &company, text(&keys[0])), "verified");
         company.store.attach(&ring.publisher);
@@ -105,13 +105,13 @@ on_both_stores! {
         assert!(regenerated.publications.all_published());
         let publication = &regenerated.publications.rings()[0];
         assert!(publication.epoch().unwrap() > first.epoch);
-        assert_eq!(publication.denied_by, Some(first.issued_at + TimeDelta::days(1)));
+        assert_eq!(publication.denied_by, DeniedBy::Time(first.issued_at + TimeDelta::days(1)));
         assert_eq!(denial(&ring, &company, text(&keys[0])), "revoked");
         assert_eq!(denial(&ring, &company, text(&keys[1])), "bad_secret");
         assert_eq!(denial(&ring, &company, text(&regenerated)), "verified");
         let deleted = company.as_ada.keys().delete(keys[1].key.id, "b").await.unwrap();
         let issued_at = first.issued_at + TimeDelta::seconds(100);
-        assert_eq!(deleted.denied_by(), Some(issued_at + TimeDelta::days(1)));
+        assert_eq!(deleted.denied_by(), DeniedBy::Time(issued_at + TimeDelta::days(1)));
         assert_eq!(denial(&ring, &company, text(&regenerated)), "unknown_key");
         company.store.detach(ring.id);
     }

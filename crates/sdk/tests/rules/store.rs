@@ -50,6 +50,7 @@ impl Company {
             "DROP TABLE ring_policies",
             "DROP TABLE ring_keys",
             "DROP TABLE ring_tenants",
+            "DROP TABLE ring_former_tenants",
             "DROP TABLE rings",
             "DROP INDEX keys_for_keyrings",
             "ALTER TABLE api_keys DROP COLUMN policy",

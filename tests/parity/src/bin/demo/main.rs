@@ -111,7 +111,7 @@ fn end_the_leaked(
     let publication = company.end_the_leaked()?;
     let returned = started.elapsed().as_millis();
     let epoch = publication.epoch().context("it was not published")?;
-    let denied_by = publication.denied_by.context("no verifier knew the ring")?;
+    let denied_by = publication.denied_by.time().context("no verifier knew the ring")?;
     let (bundle, now) = company.fetch()?;
     setup.keyrings.push(Given::new(bundle, now));
     let leaked = vec![Presented::new("the key that leaked", company.leaked()?, "revoked")];
