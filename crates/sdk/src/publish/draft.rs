@@ -70,6 +70,8 @@ pub(super) struct Draft<'p> {
     since: i64,
     /// How many indices of policies the pages know of.
     slots: u32,
+    /// When it was last looked at the clock, in Unix seconds.
+    read_at: i64,
     layout: i64,
     /// Whether no part is from before.
     whole: bool,
@@ -167,8 +169,9 @@ impl<'p> Draft<'p> {
             if !anew && current && !put_back && previous.epoch >= published {
                 let builder =
                     KeyringBuilder::from_previous(&key, &stored.bytes).map_err(PublishError::Unreadable)?;
-                let (since, slots) = (known.sequence, known.slots);
-                let draft = Self { store, target, ring, previous, since, slots, layout, whole: false };
+                let (since, slots, read_at) = (known.sequence, known.slots, work.now);
+                let draft =
+                    Self { store, target, ring, previous, since, slots, read_at, layout, whole: false };
                 return Ok((draft, builder));
             }
         }
@@ -179,11 +182,11 @@ impl<'p> Draft<'p> {
         work.run(forget).await?;
         give_slots(&mut work, &ring).await?;
         let (since, slots) = (work.sequence()?, slots(&mut work, ring.id).await?);
-        let keys = count_keys(&mut work, &ring).await?;
+        let (keys, read_at) = (count_keys(&mut work, &ring).await?, work.now);
         work.commit().await?;
         let terms = KeyringTerms::new(ring.id.key_id());
         let builder = KeyringBuilder::new(&key, terms, keys);
-        let mut draft = Self { store, target, ring, previous, since, slots: 0, layout, whole: true };
+        let mut draft = Self { store, target, ring, previous, since, slots: 0, read_at, layout, whole: true };
         let (all_slots, all_buckets) = ((0..slots).collect(), (0..builder.buckets()).collect());
         let builder = draft.put_many(builder, &all_slots, &all_buckets, slots).await?;
         Ok((draft, builder))
@@ -195,6 +198,7 @@ impl<'p> Draft<'p> {
         let reserved = loop {
             let mut work = writing(self.store).await?;
             self.require_layout(&mut work).await?;
+            self.read_at = work.now;
             let changes = self.changes(&mut work).await?;
             let buckets = buckets_of(&builder, &changes);
             // Whoever writes faster than this reads waits in the end.
@@ -220,7 +224,8 @@ impl<'p> Draft<'p> {
     async fn require_layout(&self, work: &mut Work) -> Outcome<()> {
         let query = sqlx::query("SELECT layout FROM rings WHERE id = $1").bind(self.ring.id.bytes());
         let layout = work.one(query).await?.int("layout")?;
-        if layout == self.layout { Ok(()) } else { Err(PublishError::Overtaken) }
+        // Nor does what was over by a clock that was put back since.
+        if layout == self.layout && work.now >= self.read_at { Ok(()) } else { Err(PublishError::Overtaken) }
     }
 
     fn everyone(&self) -> bool {

@@ -170,10 +170,25 @@ impl Restoring<'_> {
         Ok(policies)
     }
 
+    /// What is as old as this, in Unix seconds, is known to the root: an epoch is made of the time, and grows even if the
+    /// clock was put back.
+    fn known_until(&self) -> i64 {
+        (self.reader.epoch() / 1000).max(self.reader.issued_at()).cast_signed()
+    }
+
     /// Compares bucket by bucket.
     async fn merge(&mut self) -> Result<(), PublishError> {
         let policies = self.policies().await?;
-        self.end_outdated_versions(&policies).await?;
+        self.end_outdated_versions().await?;
+        let off: BTreeSet<TenantId> = policies
+            .iter()
+            .flatten()
+            .filter(|whose| whose.tenant_off)
+            .filter_map(|whose| whose.tenant)
+            .collect();
+        for tenant in off {
+            self.switch_off(tenant).await?;
+        }
         for bucket in 0..self.reader.buckets() {
             let mut there: BTreeMap<KeyId, Vec<KeyRecord>> = BTreeMap::new();
             if let Some(&hash) = self.reader.chunk_hash(bucket) {
@@ -199,10 +214,10 @@ impl Restoring<'_> {
             }
             for (&id, stored) in &here {
                 // What is newer than the root could not be in it.
-                let issued_at = self.reader.issued_at().cast_signed();
                 // Neither could a signed key whose text was over.
-                let over = stored.kind == KeyKind::Signed && stored.expires_at <= issued_at;
-                let expected = stored.of_ring && stored.created_at < issued_at && !over;
+                let over = stored.kind == KeyKind::Signed
+                    && stored.expires_at <= self.reader.issued_at().cast_signed();
+                let expected = stored.of_ring && stored.created_at <= self.known_until() && !over;
                 if !there.contains_key(&id) && expected && !stored.deleted && !stored.revoked {
                     self.revoke(id, stored.tenant).await?;
                     self.restored.missing.push(id);
@@ -287,7 +302,7 @@ impl Restoring<'_> {
         if stored.kind != KeyKind::Signed {
             self.drop_values(id, stored.tenant, records).await?;
         }
-        if whose.tenant_off { self.switch_off(stored.tenant).await } else { Ok(()) }
+        Ok(())
     }
 
     async fn change(
@@ -392,8 +407,8 @@ impl Restoring<'_> {
     async fn retire_versions(&mut self) -> Result<(), PublishError> {
         let there: BTreeSet<KeyId> =
             self.reader.shared_secrets().map(|accepted| accepted.secret.id()).collect();
-        let mut query = Statement::new("v.created_at < ");
-        query.bind(self.reader.issued_at().cast_signed()).push(" AND ");
+        let mut query = Statement::new("v.created_at <= ");
+        query.bind(self.known_until()).push(" AND ");
         let everyone = self.ring.audience == Audience::Everyone;
         changes::of_audience(&mut query, "s.tenant", self.ring.id, everyone);
         self.end_versions(query, |version| !there.contains(&version)).await
@@ -401,23 +416,25 @@ impl Restoring<'_> {
 
     /// Ends the issuing secrets' versions beside which there is one there that is not here: they were rotated, and end
     /// nobody knows when.
-    async fn end_outdated_versions(&mut self, policies: &[Option<Whose>]) -> Result<(), PublishError> {
-        let accepted: Vec<AcceptedSecret> = self.reader.shared_secrets().collect();
-        for accepted in accepted {
+    async fn end_outdated_versions(&mut self) -> Result<(), PublishError> {
+        let there: Vec<AcceptedSecret> = self.reader.shared_secrets().collect();
+        for unknown in &there {
             let known = sqlx::query("SELECT 1 AS found FROM secret_versions WHERE id = $1");
-            let known = known.bind(accepted.secret.id().bytes());
+            let known = known.bind(unknown.secret.id().bytes());
             if self.work.optional(known).await?.is_some() {
                 continue;
             }
-            let whose = accepted.policy.and_then(|policy| policies.get(policy as usize)?.as_ref());
-            match (accepted.prefix, whose.and_then(|whose| whose.tenant)) {
-                (Some(prefix), Some(tenant)) => {
-                    let mut query = Statement::new("s.is_issuing = 1 AND s.prefix = ");
-                    query.bind(prefix.to_string()).push(" AND s.tenant = ").bind(tenant.bytes());
-                    self.end_versions(query, |_| true).await?;
-                }
-                _ => self.restored.unknown_versions += 1,
-            }
+            let Some(prefix) = unknown.prefix else {
+                self.restored.unknown_versions += 1;
+                continue;
+            };
+            // Versions of one secret have one prefix and one policy.
+            let same =
+                |other: &&AcceptedSecret| other.prefix == Some(prefix) && other.policy == unknown.policy;
+            let same: BTreeSet<KeyId> = there.iter().filter(same).map(|other| other.secret.id()).collect();
+            let mut query = Statement::new("s.is_issuing = 1 AND s.prefix = ");
+            query.bind(prefix.to_string());
+            self.end_versions(query, |version| same.contains(&version)).await?;
         }
         Ok(())
     }

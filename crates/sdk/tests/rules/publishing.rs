@@ -7,7 +7,9 @@ use crate::{
 };
 use chrono::TimeDelta;
 use claviger_core::RequestContext;
-use claviger_sdk::{Audience, Lifetime, NewKey, NewKeyGroup, NewRing, RevocationReason, RingEdit, Rule};
+use claviger_sdk::{
+    Audience, DeniedBy, Lifetime, NewKey, NewKeyGroup, NewRing, RevocationReason, RingEdit, Rule,
+};
 
 const MONTH: Lifetime = Lifetime::days(30);
 
