@@ -137,7 +137,11 @@ pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
         b'A'..=b'F' => Some(byte - b'A' + 10),
         _ => None,
     };
-    pairs.iter().map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect()
+    let mut bytes = Vec::with_capacity(pairs.len());
+    for &[high, low] in pairs {
+        bytes.push(digit(high)? << 4 | digit(low)?);
+    }
+    Some(bytes)
 }
 
 #[cfg(test)]
