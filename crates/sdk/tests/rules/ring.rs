@@ -2,7 +2,10 @@
 
 use crate::{company::Company, place::Place};
 use chrono::{DateTime, Utc};
-use claviger_core::{BundleHead, KeyRecord, KeyringKey, KeyringReader, Policy, Verifier, bundle_head_len};
+use claviger_core::{
+    BundleHead, DenialCode, KeyRecord, KeyringKey, KeyringReader, Policy, RequestContext, Verifier,
+    bundle_head_len,
+};
 use claviger_sdk::{
     Actor, Audience, BundleFile, Clock, ManualClock, NewRing, Published, Publisher, RingId, Session, Store,
 };
@@ -49,6 +52,20 @@ impl Ring {
         let now = u64::try_from(company.now().timestamp()).unwrap();
         verifier.replace_keyring(self.bytes(), now).unwrap();
         verifier
+    }
+
+    /// Why a verifier with what is published denies a key, or `verified`.
+    pub(crate) fn denial(&self, company: &Company, text: &str) -> &'static str {
+        self.denial_by(self.bytes(), company, text)
+    }
+
+    /// The same of a bundle that was published once.
+    pub(crate) fn denial_by(&self, bundle: Vec<u8>, company: &Company, text: &str) -> &'static str {
+        let mut verifier = Verifier::with_keyring_keys(self.keys.clone()).unwrap();
+        let now = u64::try_from(company.now().timestamp()).unwrap();
+        verifier.replace_keyring(bundle, now).unwrap();
+        let verdict = verifier.verify_key(text, &RequestContext::at(now));
+        verdict.denial().map_or("verified", DenialCode::as_str)
     }
 
     /// Everything that the published keyring says of what is not over, but for its ids, indices and times.
