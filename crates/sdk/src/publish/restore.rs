@@ -38,8 +38,8 @@ pub struct Restored {
     /// Keys that are there and not here: they were generated after the backup was made, and nothing is known of them but
     /// their ids. They are denied from the next publication on, and their ids are never given again.
     pub unknown: Vec<KeyId>,
-    /// Keys whose present secret is only there, or here: they were regenerated or rotated, after the backup was made or after
-    /// it was restored. What of their secrets is not on both sides is good no more; regenerate them.
+    /// Keys of which a secret is only there, or here: they were regenerated or rotated, after the backup was made or after it
+    /// was restored. Only those of their secrets that are on both sides are good still; regenerate them.
     pub without_secret: Vec<KeyId>,
     /// Keys that are deactivated here now, because they, their group or their owner are off there.
     pub deactivated: u64,
@@ -83,9 +83,9 @@ impl Publisher {
     /// to go on before, with [`PublishError::Behind`]. `operator` is who answers for it, `confirmation` repeats the ring's
     /// name, and `keys` are keyring keys that the ring had after the backup was made, if there are any.
     ///
-    /// Keys of the ring's tenants that are here and not at the destination count as deleted. So a *clone* that publishes to
-    /// the same place must be stopped, and restoring after it ends every key that it did not know; and a ring that had other
-    /// tenants when it was published gets these back first.
+    /// Keys that are here and not at the destination count as deleted: those of the ring's tenants now and of all that it has
+    /// there. So a *clone* that publishes to the same place must be stopped, and restoring after it ends every key that it did
+    /// not know; and a tenant that the ring was not for any more is taken from its audience first.
     ///
     /// It is done as a whole or not at all, and no other writer of the store runs meanwhile. The next publication makes the
     /// whole keyring.
@@ -179,6 +179,8 @@ impl Restoring<'_> {
     /// Compares bucket by bucket.
     async fn merge(&mut self) -> Result<(), PublishError> {
         let policies = self.policies().await?;
+        let tenants: BTreeSet<TenantId> =
+            policies.iter().flatten().filter_map(|whose| whose.tenant).collect();
         self.end_outdated_versions().await?;
         let off: BTreeSet<TenantId> = policies
             .iter()
@@ -217,7 +219,8 @@ impl Restoring<'_> {
                 // Neither could a signed key whose text was over.
                 let over = stored.kind == KeyKind::Signed
                     && stored.expires_at <= self.reader.issued_at().cast_signed();
-                let expected = stored.of_ring && stored.created_at <= self.known_until() && !over;
+                let of_ring = stored.of_ring || tenants.contains(&stored.tenant);
+                let expected = of_ring && stored.created_at <= self.known_until() && !over;
                 if !there.contains_key(&id) && expected && !stored.deleted && !stored.revoked {
                     self.revoke(id, stored.tenant).await?;
                     self.restored.missing.push(id);

@@ -1,7 +1,7 @@
 //! What must not bring a dead key back: a destination that was rolled back or emptied, an audience or a keyring key that
 //! changes while a draft is made, a clock that was wrong, another publisher that has no lock, a keyring that is full.
 //!
-//! Two of these are on SQLite alone: they are about its lock, which is a file.
+//! Three of these are on SQLite alone: two are about its lock, which is a file, and one takes long.
 
 use crate::{
     company::{Company, Place, on_both_stores},
@@ -414,34 +414,37 @@ on_both_stores! {
         assert_eq!(ended.publications.rings()[0].ring, ring.id);
         assert_eq!((ended.publications.denied_by(), ended.publications.denied_by().time()), (DeniedBy::Now, None));
     }
+}
 
-    async fn secrets_that_a_keyring_has_no_room_for_do_not_stop_what_is_ended(company: Company) {
-        let secrets = company.operator.shared_secrets();
-        let first = secrets.create(NewSharedSecret::issuing("first")).await.unwrap().id;
-        let new = |secret| NewKey::for_tenant(company.readonly.id, "signed", MONTH).signed_by(secret);
-        let good = company.as_ada.keys().generate(new(first)).await.unwrap();
-        let leaked = company.key("a").await;
-        let ring = Ring::new(&company.store, Audience::Everyone).await;
-        assert_eq!(ring.publish().await.left_out_secrets, 0);
-        for number in 1..4096 {
-            secrets.create(NewSharedSecret::integration(&number.to_string())).await.unwrap();
-        }
-        assert_eq!(ring.publish().await.left_out_secrets, 0);
-        company.advance(TimeDelta::seconds(1));
-        let last = secrets.create(NewSharedSecret::issuing("last")).await.unwrap().id;
-        let denied = company.as_ada.keys().generate(new(last)).await.unwrap();
-        end(&company.as_ada, &leaked).await;
-        for published in [ring.publisher.publish().await, ring.publisher.publish_whole().await] {
-            assert_eq!(published.unwrap().left_out_secrets, 1);
-            assert_eq!(ring.denial(&company, text(&leaked)), "revoked");
-            assert_eq!(ring.denial(&company, text(&good)), "verified");
-            assert_ne!(ring.denial(&company, text(&denied)), "verified");
-        }
-        secrets.retire(first, "first").await.unwrap();
-        assert_eq!(ring.publish().await.left_out_secrets, 0);
-        assert_eq!(ring.denial(&company, text(&denied)), "verified");
-        assert_ne!(ring.denial(&company, text(&good)), "verified");
+/// Some four thousand secrets take their time.
+#[tokio::test]
+async fn secrets_that_a_keyring_has_no_room_for_do_not_stop_what_is_ended() {
+    let company = Company::in_place(Place::sqlite().await).await;
+    let secrets = company.operator.shared_secrets();
+    let first = secrets.create(NewSharedSecret::issuing("first")).await.unwrap().id;
+    let new = |secret| NewKey::for_tenant(company.readonly.id, "signed", MONTH).signed_by(secret);
+    let good = company.as_ada.keys().generate(new(first)).await.unwrap();
+    let leaked = company.key("a").await;
+    let ring = Ring::new(&company.store, Audience::Everyone).await;
+    assert_eq!(ring.publish().await.left_out_secrets, 0);
+    for number in 1..4096 {
+        secrets.create(NewSharedSecret::integration(&number.to_string())).await.unwrap();
     }
+    assert_eq!(ring.publish().await.left_out_secrets, 0);
+    company.advance(TimeDelta::seconds(1));
+    let last = secrets.create(NewSharedSecret::issuing("last")).await.unwrap().id;
+    let denied = company.as_ada.keys().generate(new(last)).await.unwrap();
+    end(&company.as_ada, &leaked).await;
+    for published in [ring.publisher.publish().await, ring.publisher.publish_whole().await] {
+        assert_eq!(published.unwrap().left_out_secrets, 1);
+        assert_eq!(ring.denial(&company, text(&leaked)), "revoked");
+        assert_eq!(ring.denial(&company, text(&good)), "verified");
+        assert_ne!(ring.denial(&company, text(&denied)), "verified");
+    }
+    secrets.retire(first, "first").await.unwrap();
+    assert_eq!(ring.publish().await.left_out_secrets, 0);
+    assert_eq!(ring.denial(&company, text(&denied)), "verified");
+    assert_ne!(ring.denial(&company, text(&good)), "verified");
 }
 
 /// The lock is a file beside the database: if somebody removes it, two publish at once.
