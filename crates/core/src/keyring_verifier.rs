@@ -6,7 +6,7 @@ use crate::{
     context::{CLOCK_SKEW_SECONDS, RequestContext},
     credential::{self, Credential},
     decide::{self, Proven},
-    denial::DenialCode,
+    denial::{DenialClass, DenialCode},
     key_id::KeyId,
     keyring::{
         self, Freshness, FreshnessRequirement, Keyring, KeyringError, KeyringKey, NeededPart, PartKind,
@@ -93,7 +93,12 @@ pub(crate) struct KeyringVerifier {
     extractors: Extractors,
     stand_in: MacKey,
     keyring: Option<Arc<Keyring>>,
+    /// Those before it, the latest first: each decides where a part of the one after it is awaited.
+    earlier: Vec<Arc<Keyring>>,
 }
+
+/// The most earlier keyrings: more roots than are published while a part is on its way.
+const MOST_EARLIER: usize = 4;
 
 /// Why a key is denied by a keyring.
 struct Refusal {
@@ -129,6 +134,7 @@ impl KeyringVerifier {
             extractors: Extractors::new(),
             stand_in: MacKey::stand_in(),
             keyring: None,
+            earlier: Vec::new(),
         }
     }
 
@@ -151,7 +157,7 @@ impl KeyringVerifier {
     ) -> Result<Replacement, KeyringError> {
         let present = self.keyring.as_deref();
         let pinned = self.keyring_id.or(present.map(|keyring| keyring.root.keyring_id));
-        let keyring = Keyring::open(root, source, &self.keys, pinned)?;
+        let mut keyring = Keyring::open(root, source, &self.keys, pinned)?;
         let (epoch, issued_at) = (keyring.root.epoch, keyring.root.issued_at);
         if issued_at > now.saturating_add(CLOCK_SKEW_SECONDS) {
             return Err(KeyringError::IssuedInFuture { issued_at, now });
@@ -174,26 +180,123 @@ impl KeyringVerifier {
                 return Ok(Replacement::Unchanged);
             }
         }
-        self.keyring = Some(Arc::new(keyring));
+        self.put(keyring);
         Ok(Replacement::Replaced)
     }
 
+    /// Puts another keyring in the place of the present one, which stays for as long as parts may be on their way.
+    fn put(&mut self, keyring: Keyring) {
+        let whole = keyring.has_bundle();
+        let Some(present) = self.keyring.replace(Arc::new(keyring)) else { return };
+        if whole || present.awaited().next().is_none() {
+            // Whatever was asked of the earlier ones, the present one could have said.
+            self.earlier.clear();
+        }
+        if !whole {
+            self.earlier.insert(0, present);
+            self.earlier.truncate(MOST_EARLIER);
+        }
+    }
+
+    /// The keyrings from the present one to the earliest.
+    fn all(&self) -> impl Iterator<Item = &Keyring> {
+        self.keyring.iter().chain(&self.earlier).map(|keyring| &**keyring)
+    }
+
     pub(crate) fn insert(&self, part: PartKind, index: u32, bytes: &[u8]) -> Result<(), KeyringError> {
-        self.keyring.as_ref().ok_or(KeyringError::NoKeyring)?.insert(part, index, bytes)
+        let mut keyrings = self.all();
+        let first = keyrings.next().ok_or(KeyringError::NoKeyring)?.insert(part, index, bytes);
+        if matches!(first, Err(KeyringError::WrongHash { .. } | KeyringError::NoSuchPart { .. }))
+            && keyrings.any(|earlier| earlier.insert(part, index, bytes).is_ok())
+        {
+            return Ok(());
+        }
+        first
+    }
+
+    pub(crate) fn await_part(&self, part: &NeededPart) {
+        for keyring in self.all() {
+            keyring.await_part(part.part, part.index, &part.hash);
+        }
+    }
+
+    pub(crate) fn await_changed_parts(&self) {
+        if let (Some(keyring), Some(before)) = (&self.keyring, self.earlier.first()) {
+            keyring.await_changed(before);
+        }
+    }
+
+    pub(crate) fn awaited_parts(&self) -> impl Iterator<Item = NeededPart> {
+        self.keyring.iter().flat_map(|keyring| keyring.awaited())
+    }
+
+    pub(crate) fn parts_size(&self) -> usize {
+        self.keyring.as_ref().map_or(0, |keyring| keyring.held())
+    }
+
+    pub(crate) fn evict(&mut self, limit: usize) {
+        let Some(keyring) = self.keyring.as_mut().filter(|keyring| keyring.held() > limit) else { return };
+        Arc::make_mut(keyring).evict(limit);
+        let mut next = Arc::clone(keyring);
+        for earlier in &mut self.earlier {
+            Arc::make_mut(earlier).give_up_all_but_awaited(&next);
+            next = Arc::clone(earlier);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn verify(&self, presented: &[u8], context: &RequestContext<'_>) -> Verdict<'_> {
+        let Some(keyring) = self.keyring.as_deref() else { return without_keyring(presented) };
+        let verdict = self.verify_with(keyring, presented, context);
+        match &verdict {
+            Verdict::Denied(Denied { needed: Some(needed), .. }) if !self.earlier.is_empty() => {
+                let needed = *needed;
+                self.verify_with_earlier(keyring, needed, verdict, presented, context)
+            }
+            _ => verdict,
+        }
+    }
+
+    /// While a part of a keyring is on its way, the keyring before it decides, if it can. What it does not know, or
+    /// knows another way, may stand in the part: that is not decided, and `present` stays the verdict.
+    #[cold]
+    #[inline(never)]
+    fn verify_with_earlier<'k>(
+        &'k self,
+        keyring: &'k Keyring,
+        needed: NeededPart,
+        present: Verdict<'k>,
+        presented: &[u8],
+        context: &RequestContext<'_>,
+    ) -> Verdict<'k> {
+        let (mut keyring, mut needed) = (keyring, needed);
+        for earlier in &self.earlier {
+            if !keyring.is_awaited(needed.part, needed.index) {
+                break;
+            }
+            let verdict = self.verify_with(earlier, presented, context);
+            match &verdict {
+                Verdict::Denied(Denied { needed: Some(part), .. }) => {
+                    (keyring, needed) = (earlier, *part);
+                    if !keyring.is_awaited(needed.part, needed.index) {
+                        return verdict;
+                    }
+                }
+                Verdict::Denied(denied) if denied.code.class() != DenialClass::Policy => break,
+                _ => return verdict,
+            }
+        }
+        present
     }
 
     /// One copy of the whole path, compiled for speed, also for callers that are compiled for size.
     #[inline(never)]
-    pub(crate) fn verify(&self, presented: &[u8], context: &RequestContext<'_>) -> Verdict<'_> {
-        let Some(keyring) = self.keyring.as_deref() else {
-            let credential = credential::read(presented);
-            let (code, key_id) = match &credential {
-                Ok(Credential::Native(parsed)) => (DenialCode::KeyringUnavailable, Some(parsed.id())),
-                Ok(Credential::Foreign(_)) => (DenialCode::KeyringUnavailable, None),
-                Err(code) => (*code, None),
-            };
-            return Verdict::denied(code, key_id);
-        };
+    fn verify_with<'k>(
+        &'k self,
+        keyring: &'k Keyring,
+        presented: &[u8],
+        context: &RequestContext<'_>,
+    ) -> Verdict<'k> {
         let root = &keyring.root;
         // A clock that is behind the keyring's cannot know better than the keyring.
         let now = context.now.max(root.issued_at);
@@ -270,6 +373,7 @@ impl KeyringVerifier {
         };
         let value = extractor.tag(parsed.secret_characters());
         let record = authenticate::value(value, records)?;
+        keyring.mark_used(parsed.id());
         Ok((proven(keyring, record)?, record.policy))
     }
 
@@ -286,6 +390,7 @@ impl KeyringVerifier {
         // Only now, so that a key that nobody issued never makes anybody fetch a part. An override is for the key that
         // this secret made, whoever else chose the same id.
         let records = keyring.records(KeyKind::Signed.number(), parsed.id())?;
+        keyring.mark_used(parsed.id());
         let own = |record: &&Record| Some(record.iv) == secret && record.version == issuer.claims.version();
         let policy = keyring.policy(issuer_policy);
         let Some(record) = records.iter().find(own) else {
@@ -322,6 +427,7 @@ impl KeyringVerifier {
             },
             Ok(record) => record,
         };
+        keyring.mark_used(parsed.id());
         let proven = proven(keyring, record)?;
         // A secret is of one tenant, and makes tokens for its clients only.
         let of_issuer = keyring.policy(issuer.key.map_or(0, |issuer| issuer.policy))?;
@@ -350,6 +456,7 @@ impl KeyringVerifier {
             let value = self.extractors.import.tag(digest.as_bytes());
             match authenticate::value(value, records) {
                 Ok(record) => {
+                    keyring.mark_used(id);
                     let proven = proven(keyring, record)?;
                     // Without a public id and a prefix there is nothing to call it by.
                     let prefix = KeyPrefix::new(proven.policy.prefix()).ok();
@@ -364,6 +471,18 @@ impl KeyringVerifier {
         }
         Err(refusal)
     }
+}
+
+/// Of a text that is no key, that is said also without a keyring.
+#[cold]
+#[inline(never)]
+fn without_keyring(presented: &[u8]) -> Verdict<'static> {
+    let (code, key_id) = match credential::read(presented) {
+        Ok(Credential::Native(parsed)) => (DenialCode::KeyringUnavailable, Some(parsed.id())),
+        Ok(Credential::Foreign(_)) => (DenialCode::KeyringUnavailable, None),
+        Err(code) => (code, None),
+    };
+    Verdict::denied(code, key_id)
 }
 
 /// One request, at a time that is not before the keyring's issue.

@@ -4,7 +4,7 @@ use crate::{
     context::RequestContext,
     issuing_key::IssuingKey,
     key_id::KeyId,
-    keyring::{self, FreshnessRequirement, Keyring, KeyringError, KeyringKey, PartKind, Source},
+    keyring::{self, FreshnessRequirement, Keyring, KeyringError, KeyringKey, NeededPart, PartKind, Source},
     keyring_verifier::{KeyringInfo, KeyringVerifier, Replacement},
     prefix::KeyPrefix,
     stateless::Stateless,
@@ -167,6 +167,57 @@ impl Verifier {
         match &self.knowledge {
             Knowledge::Secrets(_) => Err(KeyringError::NoKeyring),
             Knowledge::Keyring(verifier) => verifier.insert(part, index, bytes),
+        }
+    }
+
+    /// Says that this part is being fetched, and may not be there yet: a root can be seen before its parts are.
+    ///
+    /// Until it is [inserted](Self::insert_part), the keyring before the present one decides about the keys that need it,
+    /// for as long as that one is valid: its verdicts tell its epoch and age. It decides only where it proves the key;
+    /// otherwise the part stays needed. A part that was here before is not awaited any more: what it said stays said.
+    ///
+    /// Whoever calls this goes on fetching, since a key that was revoked in the part is good until it comes.
+    pub fn await_part(&self, part: &NeededPart) {
+        if let Knowledge::Keyring(verifier) = &self.knowledge {
+            verifier.await_part(part);
+        }
+    }
+
+    /// [Awaits](Self::await_part) every part that was here when the keyring was replaced, and has changed: so keys that
+    /// are in use go on being verified while what is new of them is fetched.
+    pub fn await_changed_parts(&self) {
+        if let Knowledge::Keyring(verifier) = &self.knowledge {
+            verifier.await_changed_parts();
+        }
+    }
+
+    /// The parts of the present keyring that are [awaited](Self::await_part).
+    #[must_use]
+    pub fn awaited_parts(&self) -> Vec<NeededPart> {
+        match &self.knowledge {
+            Knowledge::Secrets(_) => Vec::new(),
+            Knowledge::Keyring(verifier) => verifier.awaited_parts().collect(),
+        }
+    }
+
+    /// How many bytes of memory the parts of the keyring take that are here.
+    #[must_use]
+    pub fn parts_size(&self) -> usize {
+        match &self.knowledge {
+            Knowledge::Secrets(_) => 0,
+            Knowledge::Keyring(verifier) => verifier.parts_size(),
+        }
+    }
+
+    /// Gives parts of the keyring up until those that are left take less than `limit` bytes of memory, but for the last
+    /// eight that came. They are needed again when somebody asks for a key in them.
+    ///
+    /// Parts that nobody has proved a key with go first, so that made-up keys never drive out what real requests use: of
+    /// the others, which go when there is need and have not been used for longest, seven eighths of the limit are for.
+    /// With a keyring in memory as a whole it has the parts read again, so there a limit only costs time.
+    pub fn evict_parts(&mut self, limit: usize) {
+        if let Knowledge::Keyring(verifier) = &mut self.knowledge {
+            verifier.evict(limit);
         }
     }
 

@@ -3,8 +3,8 @@
 
 use crate::{Failure, RawVerifier, keys::integer, to_js};
 use claviger_core::{
-    FreshnessRequirement, KeyId, KeyringError, KeyringKey, MAX_ROOT_LEN, PartKind, Replacement, Verifier,
-    bundle_head_len, push_wiping,
+    FreshnessRequirement, KeyId, KeyringError, KeyringKey, MAX_ROOT_LEN, NeededPart, PartKind, Replacement,
+    Verifier, bundle_head_len, push_wiping,
 };
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
@@ -132,6 +132,39 @@ impl RawVerifier {
     pub fn insert_part(&self, part: u8, index: u32) -> Result<(), JsValue> {
         let part = PartKind::from_number(part).ok_or_else(|| invalid("part must be 1 or 2"))?;
         Ok(self.verifier.insert_part(part, index, &self.part).map_err(Failure::from)?)
+    }
+
+    /// Awaits a part, whose hash is in the part buffer.
+    ///
+    /// # Errors
+    /// Throws an object with `code` and `message`.
+    pub fn await_part(&self, part: u8, index: u32) -> Result<(), JsValue> {
+        let part = PartKind::from_number(part).ok_or_else(|| invalid("part must be 1 or 2"))?;
+        let hash = self.part.as_slice().try_into().map_err(|_| invalid("a hash has 32 bytes"))?;
+        self.verifier.await_part(&NeededPart { part, index, hash, in_bundle: None });
+        Ok(())
+    }
+
+    /// Awaits every part that was here when the keyring was replaced, and has changed.
+    pub fn await_changed_parts(&self) {
+        self.verifier.await_changed_parts();
+    }
+
+    /// The parts that are awaited, 40 bytes each: kind and index as little-endian u32, and the hash.
+    pub fn awaited_parts(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for needed in self.verifier.awaited_parts() {
+            bytes.extend_from_slice(&u32::from(needed.part.number()).to_le_bytes());
+            bytes.extend_from_slice(&needed.index.to_le_bytes());
+            bytes.extend_from_slice(&needed.hash);
+        }
+        bytes
+    }
+
+    /// Gives parts up until those that are left take less than `limit` bytes, and says how many they take.
+    pub fn evict_parts(&mut self, limit: u32) -> u32 {
+        self.verifier.evict_parts(limit as usize);
+        self.verifier.parts_size() as u32
     }
 
     /// What is known of the keyring; `undefined` if there is none.

@@ -7,6 +7,7 @@
 mod keyring;
 mod keys;
 mod raw_verifier;
+mod usage;
 
 pub use keys::{generate_opaque_key, generate_shared_secret, generate_signed_key, parse_key};
 pub use raw_verifier::RawVerifier;

@@ -2,7 +2,8 @@
 
 use crate::{Failure, keys::issuing_key};
 use claviger_core::{
-    ContextRecord, DenialCode, RequestContext, VERDICT_RECORD_LEN, Verdict, Verifier, push_wiping,
+    ContextRecord, DenialCode, RequestContext, UsageRecorder, VERDICT_RECORD_LEN, Verdict, Verifier,
+    push_wiping,
 };
 use wasm_bindgen::prelude::*;
 use zeroize::Zeroize;
@@ -18,6 +19,8 @@ pub struct RawVerifier {
     output: Output,
     /// Where a part of a keyring is on its way in.
     pub(crate) part: Vec<u8>,
+    /// Counts the keys that are verified, if it was asked to.
+    pub(crate) usage: Option<UsageRecorder>,
 }
 
 /// What a verification leaves for JavaScript to read, as a row of u32.
@@ -29,8 +32,12 @@ struct Output {
 }
 
 impl Output {
-    /// Leaves a verdict, and says its denial code's number; 0 if there is none.
-    fn write(&mut self, verdict: &Verdict<'_>) -> u32 {
+    /// Leaves a verdict, counts the use of a key that is verified, and says the number of the denial code; 0 if there is
+    /// none.
+    fn write(&mut self, verdict: &Verdict<'_>, usage: Option<&mut UsageRecorder>, now: u64) -> u32 {
+        if let (Some(usage), Some(verified)) = (usage, verdict.verified()) {
+            usage.record(verified.key_id, now);
+        }
         verdict.write_record(&mut self.record);
         let policy = verdict.verified().and_then(|verified| verified.policy.as_ref());
         self.policy = policy.map_or(0, |policy| policy.as_bytes().as_ptr() as usize as u32);
@@ -48,7 +55,7 @@ impl Drop for RawVerifier {
 impl RawVerifier {
     pub(crate) fn with(verifier: Verifier) -> Self {
         let output = Output { record: [0; VERDICT_RECORD_LEN], policy: 0 };
-        Self { verifier, input: [0; INPUT_CAPACITY], output, part: Vec::new() }
+        Self { verifier, input: [0; INPUT_CAPACITY], output, part: Vec::new(), usage: None }
     }
 }
 
@@ -104,7 +111,7 @@ impl RawVerifier {
             Some(presented) => self.verifier.verify_key(presented, &RequestContext::at(now as u64)),
             None => Verdict::denied(DenialCode::VerifierFault, None),
         };
-        self.output.write(&verdict)
+        self.output.write(&verdict, self.usage.as_mut(), now as u64)
     }
 
     /// The same in the context whose record is the `context_len` bytes behind the key (see `ContextRecord` in
@@ -116,6 +123,7 @@ impl RawVerifier {
             (Some((presented, _)), Some(record)) => self.verifier.verify_key(presented, &record.context()),
             _ => Verdict::denied(DenialCode::VerifierFault, None),
         };
-        self.output.write(&verdict)
+        let now = record.as_ref().map_or(0, |record| record.context().now);
+        self.output.write(&verdict, self.usage.as_mut(), now)
     }
 }

@@ -3,7 +3,7 @@
 use crate::{state::State, status::Status};
 use alloc::vec::Vec;
 use claviger_core::{
-    BUNDLE_PREAMBLE_LEN, KeyringError, MAX_ROOT_LEN, PartKind, Replacement, bundle_head_len,
+    BUNDLE_PREAMBLE_LEN, KeyringError, MAX_ROOT_LEN, NeededPart, PartKind, Replacement, bundle_head_len,
 };
 
 /// Larger than the head of any bundle, and than any part.
@@ -83,6 +83,22 @@ impl State {
         let part = self.part(len)?;
         self.verifier.as_ref().ok_or(KeyringError::NoKeyring)?.insert_part(kind, index, part)?;
         Ok(Status::OK)
+    }
+
+    pub(crate) fn await_part(&self, kind: u32, index: u32) -> Result<Status, Status> {
+        let part = u8::try_from(kind).ok().and_then(PartKind::from_number).ok_or(Status::INVALID_OPTION)?;
+        let hash = self.array(0)?;
+        if let Some(verifier) = &self.verifier {
+            verifier.await_part(&NeededPart { part, index, hash: *hash, in_bundle: None });
+        }
+        Ok(Status::OK)
+    }
+
+    pub(crate) fn evict_parts(&mut self, limit: u32) -> Status {
+        if let Some(verifier) = &mut self.verifier {
+            verifier.evict_parts(limit as usize);
+        }
+        Status::OK
     }
 
     pub(crate) fn write_keyring_info(&mut self) -> Result<Status, Failure> {

@@ -1,6 +1,6 @@
 //! The core behind an ABI of numbers and bytes, as a WebAssembly module without imports: any host can load it.
 //!
-//! # The ABI, version 2
+//! # The ABI, version 3
 //!
 //! One instance holds one verifier. It is single-threaded; hosts use one instance a thread at a time.
 //!
@@ -31,7 +31,8 @@
 //! ([`claviger_bundle_head_len`] says how long that is) whose parts stay with the host. A verdict that lacks a part is
 //! `keyring_unavailable`, and its record says which part and where in the bundle it is; the host gives it to
 //! [`claviger_keyring_insert`] and asks again. Nothing that the host gives is believed before it was checked, and
-//! parts that did not change stay when a keyring is replaced.
+//! parts that did not change stay when a keyring is replaced. What the host cannot get yet it may await
+//! ([`claviger_keyring_await`]), and what takes too much memory it has given up ([`claviger_keyring_evict`]).
 //!
 //! **Secrets.** Entropy and time are arguments, because the module has no imports that could give them. Functions
 //! that take or make secrets wipe the input before they return; a host calls [`claviger_wipe`] when it has read a
@@ -58,7 +59,7 @@ use state::{State, with_state};
 pub use status::Status;
 
 /// The version of this ABI.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;
 /// Bytes of the input buffer.
 pub const INPUT_CAPACITY: usize = state::INPUT_CAPACITY;
 /// Bytes of the output buffer.
@@ -98,7 +99,7 @@ macro_rules! exports {
 }
 
 exports! {
-    /// The version of the ABI: 2.
+    /// The version of the ABI: 3.
     fn claviger_abi_version() -> u32 {
         ABI_VERSION
     }
@@ -217,6 +218,19 @@ exports! {
         })
     }
 
+    /// Says that a part is being fetched and may not be there yet: until it is inserted, the keyring before decides about
+    /// keys that need it, while it is valid. `kind` and `index` as for [`claviger_keyring_insert`]. Input: the 32 bytes of
+    /// its hash. A part that this keyring does not name, or that was here before, is not awaited.
+    fn claviger_keyring_await(kind: u32, index: u32) -> Status {
+        with_state(|state| ended(state.await_part(kind, index)))
+    }
+
+    /// Gives up parts of the keyring until those that are left take less than `limit` bytes of memory, but for the last
+    /// eight that came: those first that nobody has proved a key with.
+    fn claviger_keyring_evict(limit: u32) -> Status {
+        with_state(|state| state.evict_parts(limit))
+    }
+
     /// What is known of the keyring. Output: its 40 bytes (see `KeyringInfo::to_bytes` in `claviger-core`).
     fn claviger_keyring_info() -> Status {
         with_state(|state| {
@@ -245,7 +259,7 @@ exports! {
                 _ => return Err(Status::INVALID_OPTION),
             };
             let version = u8::try_from(version).map_err(|_| Status::INVALID_OPTION)?;
-            Ok(SharedSecret::generate(purpose, version, state.entropy(0)?).to_text())
+            Ok(SharedSecret::generate(purpose, version, state.array(0)?).to_text())
         })
     }
 
@@ -259,7 +273,7 @@ exports! {
                 _ => return Err(Status::INVALID_OPTION),
             };
             let prefix = state.prefix(prefix_len)?;
-            Ok(generate_opaque_key(&prefix, usage, state.entropy(prefix_len)?).1)
+            Ok(generate_opaque_key(&prefix, usage, state.array(prefix_len)?).1)
         })
     }
 
@@ -274,7 +288,7 @@ exports! {
                 return Err(Status::INVALID_OPTION);
             }
             let issuer = state.issuing_key(prefix_len, secret_len)?;
-            let entropy = state.entropy(prefix_len.saturating_add(secret_len))?;
+            let entropy = state.array(prefix_len.saturating_add(secret_len))?;
             let mut terms = match lifetime_minutes {
                 0 => SignedKeyTerms::without_lifetime(issued_at),
                 minutes => SignedKeyTerms::expiring(issued_at, minutes),

@@ -50,8 +50,8 @@ impl State {
         core::str::from_utf8(self.bytes(start, len)?).map_err(|_| Status::INVALID_INPUT)
     }
 
-    /// Random bytes of the input.
-    pub(crate) fn entropy<const N: usize>(&self, start: u32) -> Result<&[u8; N], Status> {
+    /// So many bytes of the input: random ones, or a hash.
+    pub(crate) fn array<const N: usize>(&self, start: u32) -> Result<&[u8; N], Status> {
         self.bytes(start, N as u32)?.try_into().map_err(|_| Status::INVALID_INPUT)
     }
 

@@ -225,6 +225,11 @@ impl Chunk {
         self.records.iter().map(KeyRecord::from_record).collect()
     }
 
+    /// How many bytes of memory it takes.
+    pub(crate) fn size(&self) -> usize {
+        size_of_val(&*self.records).saturating_add(size_of_val(&*self.directory))
+    }
+
     #[inline]
     fn slot(&self, id: u64) -> usize {
         bits_of(id, self.skip, self.keep) as usize

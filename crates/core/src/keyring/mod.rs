@@ -9,6 +9,7 @@
 //! | `root`, `chunk`, `page`, `policy`, `bundle` | format version 1, byte by byte, reading and writing |
 //! | `key` | the keyring key: subkeys and masks |
 //! | `open` | an opened keyring: looking things up |
+//! | `slots`, `eviction` | the parts that are here, and which of them go when there are too many |
 //! | `builder` | making and changing one |
 //! | `reader` | all that one says, for its publishers |
 //! | `freshness` | how old the knowledge may be |
@@ -36,6 +37,7 @@
 mod builder;
 mod bundle;
 mod chunk;
+mod eviction;
 mod freshness;
 mod key;
 mod open;
@@ -43,6 +45,7 @@ mod page;
 mod policy;
 mod reader;
 mod root;
+mod slots;
 
 pub use builder::{BuildError, KeyringBuilder, KeyringPart, KeyringSecret, KeyringTerms};
 pub use bundle::{BUNDLE_PREAMBLE_LEN, BundleHead, bundle_head, bundle_head_len};

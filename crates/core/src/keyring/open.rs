@@ -4,14 +4,20 @@ use super::{
     KeyringError, KeyringKey,
     bundle::{self, BundleHead},
     chunk::{self, Chunk, MAX_CHUNK, Record},
+    eviction,
     page::{MAX_PAGE, Page},
     policy::Policy,
     root::{self, Hash, NO_PART, Root},
+    slots::{self, Part, Slot},
 };
 use crate::{issuing_key::IssuingKey, key_id::KeyId, mac::MacKey, shared_secret::Purpose};
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
-use core::{borrow::Borrow, fmt, ops::Range};
-use once_cell::race::OnceBox;
+use core::{
+    borrow::Borrow,
+    fmt,
+    ops::Range,
+    sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed},
+};
 use sha2::{Digest, Sha256};
 
 /// A part of a keyring beside its root.
@@ -112,9 +118,29 @@ pub(crate) struct Keyring {
     pub(crate) import: MacKey,
     /// Sorted by prefix and version, as in the root.
     pub(crate) issuing: Vec<RingIssuer>,
-    chunks: Box<[OnceBox<Chunk>]>,
-    pages: Box<[OnceBox<Page>]>,
+    /// In the order of the root: chunks by bucket, then pages.
+    pub(super) slots: Box<[Slot]>,
     source: Source,
+    /// How many bytes of memory the parts take that are here.
+    pub(super) held: AtomicUsize,
+    /// How many parts have come.
+    pub(super) inserted: AtomicU32,
+}
+
+impl Clone for Keyring {
+    fn clone(&self) -> Self {
+        Self {
+            root: self.root.clone(),
+            tag: self.tag,
+            mask: self.mask.clone(),
+            import: self.import.clone(),
+            issuing: self.issuing.clone(),
+            slots: self.slots.clone(),
+            source: self.source.clone(),
+            held: AtomicUsize::new(self.held()),
+            inserted: AtomicU32::new(self.inserted.load(Relaxed)),
+        }
+    }
 }
 
 impl Keyring {
@@ -152,10 +178,11 @@ impl Keyring {
             import: key.subkey(b"import", root.keyring_id),
             mask,
             issuing,
-            chunks: root.chunks.iter().map(|_| OnceBox::new()).collect(),
-            pages: root.pages.iter().map(|_| OnceBox::new()).collect(),
+            slots: slots::empty(root.chunks.len().saturating_add(root.pages.len())),
             source,
             root,
+            held: AtomicUsize::new(0),
+            inserted: AtomicU32::new(0),
         })
     }
 
@@ -169,64 +196,134 @@ impl Keyring {
         !matches!(self.source, Source::Inserted)
     }
 
+    /// How many bytes of memory the parts take that are here.
+    pub(crate) fn held(&self) -> usize {
+        self.held.load(Relaxed)
+    }
+
     /// Takes over every part that did not change.
-    pub(crate) fn adopt(&self, before: &Self) {
-        // Values are unmasked already, so the mask has to be the same.
+    pub(crate) fn adopt(&mut self, before: &Self) {
+        // Values are unmasked already, so the mask has to be the same; and places have to be.
         let key = |root: &Root| (root.keyring_id, root.keyring_key_id, root.bucket_bits);
         if key(&self.root) == key(&before.root) {
-            adopt(&self.root.chunks, &self.chunks, &before.root.chunks, &before.chunks);
+            slots::adopt(&mut self.slots, self.root.part_hashes(), &before.slots, before.root.part_hashes());
         }
-        adopt(&self.root.pages, &self.pages, &before.root.pages, &before.pages);
+        *self.held.get_mut() = eviction::size(&self.slots);
+        *self.inserted.get_mut() = before.inserted.load(Relaxed);
+    }
+
+    /// Awaits every part that was here in the keyring before and has changed.
+    pub(crate) fn await_changed(&self, before: &Self) {
+        if self.root.bucket_bits == before.root.bucket_bits {
+            slots::await_changed(&self.slots, self.root.part_hashes(), &before.slots);
+        }
+    }
+
+    /// Awaits a part, if it is one of this keyring.
+    pub(crate) fn await_part(&self, part: PartKind, index: u32, hash: &Hash) {
+        if self.hash(part, index) == Some(hash)
+            && let Some(slot) = self.slot(part, index)
+        {
+            slot.mark_awaited();
+        }
+    }
+
+    /// Whether the part with this index is awaited, and was never here.
+    pub(crate) fn is_awaited(&self, part: PartKind, index: u32) -> bool {
+        self.slot(part, index).is_some_and(Slot::is_awaited)
+    }
+
+    /// Every part that is awaited, and was never here.
+    pub(crate) fn awaited(&self) -> impl Iterator<Item = NeededPart> {
+        let awaited = self.slots.iter().zip(self.root.part_hashes()).enumerate();
+        awaited.filter(|(_, (slot, _))| slot.is_awaited()).map(|(place, (_, hash))| {
+            let (part, index) = match place.checked_sub(self.root.chunks.len()) {
+                None => (PartKind::Chunk, place),
+                Some(page) => (PartKind::Page, page),
+            };
+            NeededPart { part, index: index as u32, hash: *hash, in_bundle: None }
+        })
+    }
+
+    /// Notes that a proven request has used the records of this id.
+    #[inline]
+    pub(crate) fn mark_used(&self, id: KeyId) {
+        let bucket = chunk::bucket_of(id.as_u64(), self.root.bucket_bits);
+        if let Some(slot) = self.slots.get(bucket as usize) {
+            slot.mark_used();
+        }
+    }
+
+    /// The place of a part among those of the root.
+    fn place(&self, part: PartKind, index: u32) -> usize {
+        match part {
+            PartKind::Chunk => index as usize,
+            PartKind::Page => self.root.chunks.len().saturating_add(index as usize),
+        }
+    }
+
+    fn slot(&self, part: PartKind, index: u32) -> Option<&Slot> {
+        self.slots.get(self.place(part, index))
+    }
+
+    /// The hash of a part, unless the root says that there is none.
+    fn hash(&self, part: PartKind, index: u32) -> Option<&Hash> {
+        let hashes = match part {
+            PartKind::Chunk => &self.root.chunks,
+            PartKind::Page => &self.root.pages,
+        };
+        hashes.get(index as usize).filter(|hash| **hash != NO_PART)
     }
 
     /// The records of (kind, id).
     #[inline]
     pub(crate) fn records(&self, kind: u8, id: KeyId) -> Result<&[Record], Unknown> {
         let bucket = chunk::bucket_of(id.as_u64(), self.root.bucket_bits);
-        let chunk = match self.chunks.get(bucket as usize).and_then(OnceBox::get) {
+        let chunk = match self.slots.get(bucket as usize).and_then(Slot::chunk) {
             Some(chunk) => Some(chunk),
             None => self.touch_chunk(bucket)?,
         };
         Ok(chunk.map_or(&[], |chunk| chunk.find(kind, id.as_u64())))
     }
 
-    /// The policy with this index.
+    /// The policy with this index, for a request that has proved a key of it.
     #[inline]
     pub(crate) fn policy(&self, index: u32) -> Result<Policy<'_>, Unknown> {
-        let page = match self.pages.get((index >> 8) as usize).and_then(OnceBox::get) {
+        let slot = self.slot(PartKind::Page, index >> 8);
+        let page = match slot.and_then(Slot::page) {
             Some(page) => page,
             None => self.touch_page(index >> 8)?,
         };
+        if let Some(slot) = slot {
+            slot.mark_used();
+        }
         page.policy(index as u8).ok_or(Unknown::Invalid)
     }
 
     #[cold]
     #[inline(never)]
     fn touch_chunk(&self, bucket: u32) -> Result<Option<&Chunk>, Unknown> {
-        let hash = self.root.chunk(bucket).ok_or(Unknown::Invalid)?;
-        if *hash == NO_PART {
+        if self.root.chunk(bucket) == Some(&NO_PART) {
             return Ok(None);
         }
-        let bytes = self.part(PartKind::Chunk, bucket, hash)?;
-        self.put_chunk(bucket, hash, bytes).map(Some).map_err(|_| Unknown::Invalid)
+        Ok(self.touch(PartKind::Chunk, bucket)?.chunk())
     }
 
     #[cold]
     #[inline(never)]
     fn touch_page(&self, page: u32) -> Result<&Page, Unknown> {
-        let hash =
-            self.root.pages.get(page as usize).filter(|hash| **hash != NO_PART).ok_or(Unknown::Invalid)?;
-        let bytes = self.part(PartKind::Page, page, hash)?;
-        self.put_page(page, hash, bytes).map_err(|_| Unknown::Invalid)
+        self.touch(PartKind::Page, page)?.page().ok_or(Unknown::Invalid)
+    }
+
+    fn touch(&self, part: PartKind, index: u32) -> Result<&Slot, Unknown> {
+        let hash = self.hash(part, index).ok_or(Unknown::Invalid)?;
+        let bytes = self.part(part, index, hash)?;
+        self.put(part, index, hash, bytes).map_err(|_| Unknown::Invalid)
     }
 
     /// The bytes of a part, from a bundle in memory; otherwise what is needed.
     fn part(&self, part: PartKind, index: u32, hash: &Hash) -> Result<&[u8], Unknown> {
-        let number = match part {
-            PartKind::Chunk => index as usize,
-            PartKind::Page => self.root.chunks.len().saturating_add(index as usize),
-        };
-        let place = |offsets: &[u64]| bundle::place(offsets, number).ok_or(Unknown::Invalid);
+        let place = |offsets: &[u64]| bundle::place(offsets, self.place(part, index)).ok_or(Unknown::Invalid);
         let needed = |in_bundle| Err(Unknown::Needed(NeededPart { part, index, hash: *hash, in_bundle }));
         match &self.source {
             Source::Inserted => needed(None),
@@ -244,33 +341,28 @@ impl Keyring {
         }
     }
 
-    fn put_chunk(&self, bucket: u32, hash: &Hash, bytes: &[u8]) -> Result<&Chunk, KeyringError> {
-        check_hash(PartKind::Chunk, bucket, hash, bytes, MAX_CHUNK)?;
-        let chunk =
-            Chunk::read(bytes, bucket, self.root.bucket_bits, &self.mask).ok_or(KeyringError::Invalid)?;
-        let slot = self.chunks.get(bucket as usize).ok_or(KeyringError::Invalid)?;
-        Ok(slot.get_or_init(|| Box::new(chunk)))
-    }
-
-    fn put_page(&self, page: u32, hash: &Hash, bytes: &[u8]) -> Result<&Page, KeyringError> {
-        check_hash(PartKind::Page, page, hash, bytes, MAX_PAGE)?;
-        let read = Page::read(bytes, page).ok_or(KeyringError::Invalid)?;
-        let slot = self.pages.get(page as usize).ok_or(KeyringError::Invalid)?;
-        Ok(slot.get_or_init(|| Box::new(read)))
+    fn put(&self, part: PartKind, index: u32, hash: &Hash, bytes: &[u8]) -> Result<&Slot, KeyringError> {
+        let longest = match part {
+            PartKind::Chunk => MAX_CHUNK,
+            PartKind::Page => MAX_PAGE,
+        };
+        check_hash(part, index, hash, bytes, longest)?;
+        let read = match part {
+            PartKind::Chunk => Chunk::read(bytes, index, self.root.bucket_bits, &self.mask).map(Part::Chunk),
+            PartKind::Page => Page::read(bytes, index).map(Part::Page),
+        };
+        let (slot, read) = self.slot(part, index).zip(read).ok_or(KeyringError::Invalid)?;
+        let size = read.size();
+        if slot.put(read, self.inserted.fetch_add(1, Relaxed)) {
+            self.held.fetch_add(size, Relaxed);
+        }
+        Ok(slot)
     }
 
     /// Puts in a part that was needed.
     pub(crate) fn insert(&self, part: PartKind, index: u32, bytes: &[u8]) -> Result<(), KeyringError> {
-        let hashes = match part {
-            PartKind::Chunk => &self.root.chunks,
-            PartKind::Page => &self.root.pages,
-        };
-        let hash = hashes.get(index as usize).filter(|hash| **hash != NO_PART);
-        let hash = hash.ok_or(KeyringError::NoSuchPart { part, index })?;
-        match part {
-            PartKind::Chunk => self.put_chunk(index, hash, bytes).map(|_| ()),
-            PartKind::Page => self.put_page(index, hash, bytes).map(|_| ()),
-        }
+        let hash = self.hash(part, index).ok_or(KeyringError::NoSuchPart { part, index })?;
+        self.put(part, index, hash, bytes).map(|_| ())
     }
 }
 
@@ -284,15 +376,4 @@ pub(crate) fn check_hash(
 ) -> Result<(), KeyringError> {
     let same = bytes.len() <= longest && Sha256::digest(bytes)[..] == hash[..];
     if same { Ok(()) } else { Err(KeyringError::WrongHash { part, index }) }
-}
-
-fn adopt<T: Clone>(hashes: &[Hash], slots: &[OnceBox<T>], hashes_before: &[Hash], before: &[OnceBox<T>]) {
-    for ((hash, slot), (hash_before, before)) in
-        hashes.iter().zip(slots).zip(hashes_before.iter().zip(before))
-    {
-        if let Some(part) = before.get().filter(|_| hash == hash_before) {
-            // The slot is new, so it is empty.
-            let _ = slot.set(Box::new(part.clone()));
-        }
-    }
 }

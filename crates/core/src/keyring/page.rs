@@ -66,6 +66,11 @@ impl Page {
         (place == bytes.len()).then(|| Self { bytes: bytes.into(), good })
     }
 
+    /// How many bytes of memory it takes.
+    pub(crate) fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The policy with this index in the page.
     #[inline]
     pub(crate) fn policy(&self, index: u8) -> Option<Policy<'_>> {

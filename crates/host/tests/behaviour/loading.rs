@@ -88,7 +88,7 @@ fn another_version_of_the_abi_is_refused() {
 fn stub(replace: &str, by: &str) -> HostError {
     let wat = r#"(module
         (memory (export "memory") 1)
-        (func (export "claviger_abi_version") (result i32) i32.const 2)
+        (func (export "claviger_abi_version") (result i32) i32.const 3)
         (func (export "claviger_input") (result i32) i32.const 1024)
         (func (export "claviger_input_capacity") (result i32) i32.const 1024)
         (func (export "claviger_output") (result i32) i32.const 64)

@@ -1,0 +1,26 @@
+//! Counting the use of keys: counted where they are verified, and given out in batches.
+
+use crate::RawVerifier;
+use claviger_core::UsageRecorder;
+use wasm_bindgen::prelude::*;
+
+#[wasm_bindgen]
+impl RawVerifier {
+    /// Counts the use of at most `most_keys` keys from `now` on (Unix seconds).
+    pub fn record_usage(&mut self, most_keys: u32, now: f64) {
+        self.usage = Some(UsageRecorder::new(most_keys as usize, now as u64));
+    }
+
+    /// What was counted, in batches of at most `most_uses` keys, as a row of u64: `from`, `until`, `lost` and the number
+    /// of uses of each batch, and of each use the key's id, the count, and when it was last.
+    pub fn drain_usage(&mut self, now: f64, most_uses: u32) -> Vec<u64> {
+        let mut row = Vec::new();
+        for batch in self.usage.iter_mut().flat_map(|usage| usage.drain(now as u64, most_uses as usize)) {
+            row.extend([batch.from, batch.until, batch.lost, batch.uses.len() as u64]);
+            for usage in batch.uses {
+                row.extend([usage.key_id.as_u64(), usage.count.into(), usage.last_used_at]);
+            }
+        }
+        row
+    }
+}
