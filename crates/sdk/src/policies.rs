@@ -7,7 +7,7 @@ use crate::{
     Access, ApiKey, Error, GroupId, KeyLimit, PersonId, Result, RingId, RoleId, TenantId,
     effective::{self, PolicyParts},
     ids::RecordId,
-    keys::{self, Prepared, Switches},
+    keys::{self, Switches},
     packed::{self, Column, PackedRow},
     rows::{RowExt, damaged},
     schema::Dialect,
@@ -34,31 +34,17 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    pub(crate) fn of_new(tenant: TenantId, key: &Prepared) -> Self {
+    pub(crate) fn of(parts: &PolicyParts<'_>, role: Option<RoleId>, group: GroupId) -> Self {
         Self {
-            tenant,
-            person: key.owner.person(),
-            role: key.owner.role(),
-            group: Some(key.group),
-            prefix: key.prefix.to_string(),
-            networks: keys::write_networks(&key.networks),
-            external_id: key.external_id.clone().unwrap_or_default(),
-            metadata: key.metadata.clone().unwrap_or_default(),
-            limits: keys::write_limits(&key.limits),
-        }
-    }
-
-    pub(crate) fn of(key: &ApiKey) -> Self {
-        Self {
-            tenant: key.tenant,
-            person: key.owner.person(),
-            role: key.owner.role(),
-            group: Some(key.group),
-            prefix: key.prefix.to_string(),
-            networks: keys::write_networks(&key.networks),
-            external_id: key.external_id.clone().unwrap_or_default(),
-            metadata: key.metadata.clone().unwrap_or_default(),
-            limits: keys::write_limits(&key.limits),
+            tenant: parts.tenant,
+            person: parts.person,
+            role,
+            group: Some(group),
+            prefix: parts.prefix.to_string(),
+            networks: keys::write_networks(parts.networks),
+            external_id: parts.external_id.unwrap_or_default().to_owned(),
+            metadata: parts.metadata.unwrap_or_default().to_owned(),
+            limits: keys::write_limits(parts.limits),
         }
     }
 

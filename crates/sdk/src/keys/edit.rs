@@ -222,8 +222,10 @@ async fn apply(work: &mut Work, key: ApiKey, edit: KeyEdit) -> Result<ApiKey> {
     }
     check_details(&changed.description, changed.external_id.as_deref(), changed.metadata.as_deref())?;
     let access = effective::access_of_owner(work, key.owner).await?;
-    effective::policy(&PolicyParts::from(&changed), &access)?;
-    let policy = policies::number(work, Identity::of(&changed)).await?;
+    let parts = PolicyParts::from(&changed);
+    effective::policy(&parts, &access)?;
+    let identity = Identity::of(&parts, changed.owner.role(), changed.group);
+    let policy = policies::number(work, identity).await?;
     if about_verdicts {
         work.caller.access.require_all_of(&access.limited(key.read_only))?;
     }

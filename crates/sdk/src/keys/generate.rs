@@ -175,7 +175,8 @@ impl Secret {
 /// Writes new keys, many in one statement.
 pub(crate) async fn insert(work: &mut Work, keys: &[(Prepared, Secret)]) -> Result<()> {
     let (tenant, now, actor) = (work.tenant()?.id, work.now, work.actor_label());
-    let identities: Vec<Identity> = keys.iter().map(|(key, _)| Identity::of_new(tenant, key)).collect();
+    let identity = |key: &Prepared| Identity::of(&key.parts(tenant), key.owner.role(), key.group);
+    let identities: Vec<Identity> = keys.iter().map(|(key, _)| identity(key)).collect();
     let dialect = work.dialect();
     let policies = policies::numbers(work.connection(), dialect, &identities).await?;
     let rows: Vec<(&(Prepared, Secret), i64)> = keys.iter().zip(policies).collect();

@@ -287,9 +287,9 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Whether a keyring can say all of it.
-    fn check_policy(&self, tenant: TenantId, access: &Access) -> Result<()> {
-        let parts = PolicyParts {
+    /// What its policy says of it beside its access.
+    pub(crate) fn parts(&self, tenant: TenantId) -> PolicyParts<'_> {
+        PolicyParts {
             tenant,
             person: self.owner.person(),
             role_name: &self.role_name,
@@ -299,8 +299,12 @@ impl Prepared {
             metadata: self.metadata.as_deref(),
             limits: &self.limits,
             switches: Switches { group_off: false, owner_off: false, tenant_off: false },
-        };
-        effective::policy(&parts, access).map(|_| ())
+        }
+    }
+
+    /// Whether a keyring can say all of it.
+    fn check_policy(&self, tenant: TenantId, access: &Access) -> Result<()> {
+        effective::policy(&self.parts(tenant), access).map(|_| ())
     }
 
     pub(crate) const fn opaque_use(&self) -> OpaqueUse {
