@@ -105,8 +105,8 @@ pub(crate) async fn numbers(
     identities: &[Identity],
 ) -> Result<Vec<i64>> {
     let digests: Vec<Vec<u8>> = identities.iter().map(Identity::digest).collect();
-    let distinct: BTreeSet<&Vec<u8>> = digests.iter().collect();
-    let distinct: Vec<&Vec<u8>> = distinct.into_iter().collect();
+    let mut unknown: BTreeSet<&Vec<u8>> = digests.iter().collect();
+    let distinct: Vec<&Vec<u8>> = unknown.iter().copied().collect();
     let mut known: HashMap<Vec<u8>, i64> = HashMap::with_capacity(distinct.len());
     for batch in distinct.chunks(rows_at_once(1)) {
         let mut query = Statement::new("SELECT number, digest FROM policies WHERE digest IN (");
@@ -115,25 +115,32 @@ pub(crate) async fn numbers(
             known.insert(row.blob("digest")?, row.int("number")?);
         }
     }
-    let mut new: Vec<(i64, &Identity, &Vec<u8>)> = Vec::new();
-    for (identity, digest) in identities.iter().zip(&digests) {
-        if !known.contains_key(digest) {
-            if new.is_empty() {
-                let query = sqlx::query("SELECT COALESCE(MAX(number), 0) AS last FROM policies");
-                known.insert(Vec::new(), query.fetch_one(&mut *connection).await?.int("last")?);
-            }
-            let last = known.get(&Vec::new()).copied().unwrap_or_default();
-            let number = last.saturating_add(i64::try_from(new.len()).unwrap_or(i64::MAX)).saturating_add(1);
-            known.insert(digest.clone(), number);
-            new.push((number, identity, digest));
-        }
+    unknown.retain(|digest| !known.contains_key(*digest));
+    if !unknown.is_empty() {
+        let last = sqlx::query("SELECT COALESCE(MAX(number), 0) AS last FROM policies");
+        let last = last.fetch_one(&mut *connection).await?.int("last")?;
+        // Each once, though many keys may have it.
+        let missing = identities.iter().zip(&digests).filter(|(_, digest)| unknown.remove(digest));
+        let new = missing.zip(1..).map(|(policy, step)| (last.saturating_add(step), policy));
+        let new: Vec<(i64, (&Identity, &Vec<u8>))> = new.collect();
+        insert(connection, dialect, &new).await?;
+        known.extend(new.into_iter().map(|(number, (_, digest))| (digest.clone(), number)));
     }
-    for batch in new.chunks(rows_at_once(11)) {
+    digests.iter().map(|digest| known.get(digest).copied().ok_or_else(|| damaged("digest"))).collect()
+}
+
+/// Writes new policies with their numbers and digests.
+async fn insert(
+    connection: &mut AnyConnection,
+    dialect: Dialect,
+    policies: &[(i64, (&Identity, &Vec<u8>))],
+) -> Result<()> {
+    for batch in policies.chunks(rows_at_once(11)) {
         let mut query = Statement::new(
             "INSERT INTO policies (number, digest, tenant, person, role, key_group, prefix, networks, external_id, \
              metadata, limits) ",
         );
-        query.rows(batch, |row, (number, identity, digest)| {
+        query.rows(batch, |row, (number, (identity, digest))| {
             row.bind(*number)
                 .bind(digest.to_vec())
                 .bind(identity.tenant.bytes())
@@ -148,7 +155,7 @@ pub(crate) async fn numbers(
         });
         query.query(dialect)?.execute(&mut *connection).await?;
     }
-    digests.iter().map(|digest| known.get(digest).copied().ok_or_else(|| damaged("digest"))).collect()
+    Ok(())
 }
 
 /// The number of one policy.
