@@ -2,7 +2,7 @@
 //! missed whatever fails afterwards, and bounded: a record that changes again takes the place of its entry.
 
 use crate::{
-    GroupId, PersonId, Result, RingId, RoleId, TenantId,
+    Audience, GroupId, PersonId, Result, Ring, RoleId, TenantId,
     ids::RecordId,
     rows::{RowExt, damaged},
     sql::{Statement, rows_at_once},
@@ -70,14 +70,14 @@ pub(crate) async fn write(
 }
 
 /// Which tenants a keyring is for, as a condition on `column`.
-pub(crate) fn of_audience(query: &mut Statement, column: &str, ring: RingId, everyone: bool) {
-    if everyone {
+pub(crate) fn of_audience(query: &mut Statement, column: &str, ring: &Ring) {
+    if ring.audience == Audience::Everyone {
         query.push("1 = 1");
     } else {
         query
             .push(column)
             .push(" IN (SELECT tenant FROM ring_tenants WHERE ring = ")
-            .bind(ring.bytes())
+            .bind(ring.id.bytes())
             .push(")");
     }
 }
@@ -92,10 +92,10 @@ pub(crate) struct Changes {
 }
 
 /// What changed after `since` for a keyring.
-pub(crate) async fn since(work: &mut Work, ring: RingId, everyone: bool, since: i64) -> Result<Changes> {
+pub(crate) async fn since(work: &mut Work, ring: &Ring, since: i64) -> Result<Changes> {
     let mut query = Statement::new("SELECT tenant, kind, id FROM changes WHERE sequence > ");
     query.bind(since).push(" AND ");
-    of_audience(&mut query, "tenant", ring, everyone);
+    of_audience(&mut query, "tenant", ring);
     let mut changes = Changes::default();
     let (mut people, mut roles, mut groups, mut tenants) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for row in work.all(query.query(work.dialect())?).await? {
@@ -124,7 +124,7 @@ pub(crate) async fn since(work: &mut Work, ring: RingId, everyone: bool, since: 
             let mut query = Statement::new(
                 "SELECT r.slot AS slot FROM policies p JOIN ring_policies r ON r.policy = p.number WHERE r.ring = ",
             );
-            query.bind(ring.bytes()).push(" AND p.").push(column).push(" IN (");
+            query.bind(ring.id.bytes()).push(" AND p.").push(column).push(" IN (");
             query.bind_all(ids.iter().cloned()).push(")");
             for row in work.all(query.query(work.dialect())?).await? {
                 changes.slots.insert(u32::try_from(row.int("slot")?).map_err(|_| damaged("slot"))?);

@@ -1,7 +1,7 @@
 //! What a keyring says of keys: their rows in the order of its chunks, and the records that they become.
 
 use crate::{
-    Result, RingId,
+    Audience, Result, Ring, changes,
     ids::RecordId,
     keys,
     packed::{self, Column, PackedRow},
@@ -44,9 +44,9 @@ enum Proof {
 }
 
 /// Which keys are wanted.
-pub(crate) enum Wanted {
+pub(crate) enum Wanted<'r> {
     /// Those of a ring with ids in this range.
-    OfRing { ring: RingId, everyone: bool, ids: RangeInclusive<u64> },
+    OfRing(&'r Ring, RangeInclusive<u64>),
     /// One, for no ring.
     Key(KeyId),
 }
@@ -83,7 +83,7 @@ const COLUMNS: [Column; 12] = [
 
 /// The rows of keys, by id: personal keys too, and signed keys that were deleted as long as their text could be good.
 /// Expired opaque keys are among them, so that their verdict says so.
-pub(crate) async fn rows(work: &mut Work, wanted: Wanted) -> Result<Vec<KeyRow>> {
+pub(crate) async fn rows(work: &mut Work, wanted: Wanted<'_>) -> Result<Vec<KeyRow>> {
     let mut query =
         Statement::new("FROM api_keys k LEFT JOIN key_values v ON v.api_key = k.id AND v.accepted_until > ");
     query.bind(work.now).push(" LEFT JOIN secret_versions s ON s.id = k.secret_version");
@@ -92,9 +92,9 @@ pub(crate) async fn rows(work: &mut Work, wanted: Wanted) -> Result<Vec<KeyRow>>
         Wanted::Key(id) => {
             query.bind(Vec::new()).push(" WHERE k.id = ").bind(id.bytes());
         }
-        Wanted::OfRing { ring, everyone, ids } => {
-            query.bind(ring.bytes()).push(" WHERE ");
-            of_audience(&mut query, work, ring, everyone).await?;
+        Wanted::OfRing(ring, ids) => {
+            query.bind(ring.id.bytes()).push(" WHERE ");
+            of_audience(&mut query, work, ring).await?;
             let bytes = |id: &u64| id.to_be_bytes().to_vec();
             query.push(" AND k.id >= ").bind(bytes(ids.start())).push(" AND k.id <= ").bind(bytes(ids.end()));
         }
@@ -112,9 +112,9 @@ pub(crate) async fn rows(work: &mut Work, wanted: Wanted) -> Result<Vec<KeyRow>>
 
 /// The condition that keys are of a ring's audience. Their index begins with the tenant, so tenants are named unless
 /// they are many.
-async fn of_audience(query: &mut Statement, work: &mut Work, ring: RingId, everyone: bool) -> Result<()> {
-    if !everyone {
-        crate::changes::of_audience(query, "k.tenant", ring, false);
+async fn of_audience(query: &mut Statement, work: &mut Work, ring: &Ring) -> Result<()> {
+    if ring.audience != Audience::Everyone {
+        changes::of_audience(query, "k.tenant", ring);
         return Ok(());
     }
     let tenants = work.one(sqlx::query("SELECT COUNT(*) AS count FROM tenants")).await?.int("count")?;

@@ -16,7 +16,7 @@ use super::{
     parts::{Building, Counter, Parts},
 };
 use crate::{
-    Actor, Audience, Error, PartHash, Ring, RingId, Store, StoredRoot,
+    Actor, Error, PartHash, Ring, RingId, Store, StoredRoot,
     changes::{self, Changes},
     destination::{NewRoot, RootVersion},
     ids::RecordId,
@@ -228,12 +228,8 @@ impl<'p> Draft<'p> {
         if layout == self.layout && work.now >= self.read_at { Ok(()) } else { Err(PublishError::Overtaken) }
     }
 
-    fn everyone(&self) -> bool {
-        self.ring.audience == Audience::Everyone
-    }
-
     async fn changes(&self, work: &mut Work) -> Outcome<Changes> {
-        let mut changes = changes::since(work, self.ring.id, self.everyone(), self.since).await?;
+        let mut changes = changes::since(work, &self.ring, self.since).await?;
         // Others get all that they say when their pages are made.
         changes.slots.retain(|&slot| slot < self.slots);
         Ok(changes)
@@ -252,12 +248,8 @@ impl<'p> Draft<'p> {
         self.ring = rings::load_active(work, ring).await?;
         let mut rows: BTreeMap<u32, Vec<KeyRow>> = BTreeMap::new();
         for &bucket in buckets {
-            let wanted = Wanted::OfRing {
-                ring,
-                everyone: self.everyone(),
-                ids: contents::ids(builder.buckets(), bucket..=bucket),
-            };
-            rows.insert(bucket, contents::rows(work, wanted).await?);
+            let ids = contents::ids(builder.buckets(), bucket..=bucket);
+            rows.insert(bucket, contents::rows(work, Wanted::OfRing(&self.ring, ids)).await?);
         }
         let (secrets, left_out_secrets) = secrets(work, &self.ring).await?;
         let without_slot = rows.values().flatten().filter(|row| row.slot.is_none()).map(|row| row.policy);
@@ -365,8 +357,7 @@ impl<'p> Draft<'p> {
         let at_once = buckets_at_once(count_keys(&mut work, &self.ring).await?, all);
         for batch in runs(buckets, at_once) {
             let ids = contents::ids(all, batch.clone());
-            let wanted = Wanted::OfRing { ring: self.ring.id, everyone: self.everyone(), ids };
-            let rows = contents::rows(&mut work, wanted).await?;
+            let rows = contents::rows(&mut work, Wanted::OfRing(&self.ring, ids)).await?;
             let opener = Opener::new(&mut work, &rows).await?;
             if let Some(before) = building.take() {
                 parts.put_built(before).await?;
@@ -618,7 +609,7 @@ fn is_crowded(records: usize, buckets: u32) -> bool {
 
 async fn count_keys(work: &mut Work, ring: &Ring) -> Outcome<usize> {
     let mut query = Statement::new("SELECT COUNT(*) AS count FROM api_keys k WHERE ");
-    changes::of_audience(&mut query, "k.tenant", ring.id, ring.audience == Audience::Everyone);
+    changes::of_audience(&mut query, "k.tenant", ring);
     let count = work.one(query.query(work.dialect())?).await?.int("count")?;
     Ok(usize::try_from(count).unwrap_or(usize::MAX))
 }
@@ -636,7 +627,7 @@ async fn give_slots(work: &mut Work, ring: &Ring) -> Outcome<()> {
     let mut insert = Statement::new("INSERT INTO ring_policies (ring, policy, slot) SELECT ");
     insert.bind(ring.id.bytes()).push(", policy, ").bind(i64::from(next));
     insert.push(" + ROW_NUMBER() OVER (ORDER BY policy) - 1 FROM (SELECT DISTINCT k.policy AS policy FROM api_keys k WHERE ");
-    changes::of_audience(&mut insert, "k.tenant", ring.id, ring.audience == Audience::Everyone);
+    changes::of_audience(&mut insert, "k.tenant", ring);
     insert.push(
         " AND (k.deleted_at = 0 OR k.kind = 3) AND NOT EXISTS (SELECT 1 FROM ring_policies r WHERE r.ring = ",
     );
@@ -682,7 +673,7 @@ async fn secrets(work: &mut Work, ring: &Ring) -> Outcome<(Vec<IssuedSecret>, u6
          WHERE v.accepted_until > ",
     );
     query.bind(work.now).push(" AND ");
-    changes::of_audience(&mut query, "s.tenant", ring.id, ring.audience == Audience::Everyone);
+    changes::of_audience(&mut query, "s.tenant", ring);
     query.push(" ORDER BY v.created_at, v.id");
     let rows = work.all(query.query(work.dialect())?).await?;
     let left_out = rows.len().saturating_sub(MOST_SECRETS) as u64;

@@ -11,7 +11,7 @@ use super::{
     draft::{self, Known},
 };
 use crate::{
-    Audience, Error, Ring, SecretId, Session, TenantId,
+    Error, Ring, SecretId, Session, TenantId,
     changes::{self, Changed},
     ids::RecordId,
     keys, rings,
@@ -234,8 +234,7 @@ impl Restoring<'_> {
     async fn stored(&mut self, bucket: u32) -> Result<BTreeMap<KeyId, Stored>, PublishError> {
         let ids = contents::ids(self.reader.buckets(), bucket..=bucket);
         let mut query = Statement::new("SELECT k.id AS id, k.tenant AS tenant, CASE WHEN ");
-        let everyone = self.ring.audience == Audience::Everyone;
-        changes::of_audience(&mut query, "k.tenant", self.ring.id, everyone);
+        changes::of_audience(&mut query, "k.tenant", &self.ring);
         query.push(
             " THEN 1 ELSE 0 END AS of_ring, k.kind AS kind, g.switched_on AS group_on, COALESCE(p.active, 1) AS owner_on, \
              k.revoked_at AS revoked_at, k.deleted_at AS deleted_at, k.activated AS activated, \
@@ -412,8 +411,7 @@ impl Restoring<'_> {
             self.reader.shared_secrets().map(|accepted| accepted.secret.id()).collect();
         let mut query = Statement::new("v.created_at <= ");
         query.bind(self.known_until()).push(" AND ");
-        let everyone = self.ring.audience == Audience::Everyone;
-        changes::of_audience(&mut query, "s.tenant", self.ring.id, everyone);
+        changes::of_audience(&mut query, "s.tenant", &self.ring);
         self.end_versions(query, |version| !there.contains(&version)).await
     }
 

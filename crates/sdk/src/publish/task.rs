@@ -2,7 +2,7 @@
 //! stale.
 
 use super::{PublishError, Published, Publisher};
-use crate::{Actor, Audience, Rule, changes, ids::RecordId, rings, rows::RowExt, sql::Statement};
+use crate::{Actor, Rule, changes, ids::RecordId, rings, rows::RowExt, sql::Statement};
 use std::time::Duration;
 
 /// How often the store is asked whether another program has changed something.
@@ -87,10 +87,9 @@ impl Publisher {
         if valid_for != ring.valid_for.num_seconds() {
             return Ok(true);
         }
-        let everyone = ring.audience == Audience::Everyone;
         let mut changed = Statement::new("SELECT 1 AS found FROM changes WHERE sequence > ");
         changed.bind(row.int("sequence")?).push(" AND ");
-        changes::of_audience(&mut changed, "tenant", ring.id, everyone);
+        changes::of_audience(&mut changed, "tenant", &ring);
         changed.push(" LIMIT 1");
         if work.optional(changed.query(work.dialect())?).await?.is_some() {
             return Ok(true);
@@ -100,7 +99,7 @@ impl Publisher {
             "SELECT 1 AS found FROM secret_versions v JOIN shared_secrets s ON s.id = v.secret WHERE v.accepted_until > ",
         );
         over.bind(issued_at).push(" AND v.accepted_until <= ").bind(work.now).push(" AND ");
-        changes::of_audience(&mut over, "s.tenant", ring.id, everyone);
+        changes::of_audience(&mut over, "s.tenant", &ring);
         over.push(" LIMIT 1");
         Ok(work.optional(over.query(work.dialect())?).await?.is_some())
     }
