@@ -127,7 +127,7 @@ pub(crate) async fn since(work: &mut Work, ring: &Ring, since: i64) -> Result<Ch
             query.bind(ring.id.bytes()).push(" AND p.").push(column).push(" IN (");
             query.bind_all(ids.iter().cloned()).push(")");
             for row in work.all(query.query(work.dialect())?).await? {
-                changes.slots.insert(u32::try_from(row.int("slot")?).map_err(|_| damaged("slot"))?);
+                changes.slots.insert(row.number("slot")?);
             }
         }
     }

@@ -261,8 +261,7 @@ pub(crate) async fn in_ring(
         for permission in row.text("permissions")?.split(' ').filter(|permission| !permission.is_empty()) {
             access.add(permission.to_owned(), false);
         }
-        let slot = u32::try_from(row.int("slot")?).map_err(|_| damaged("slot"))?;
-        policies.push((slot, say(&row, &access)?));
+        policies.push((row.number("slot")?, say(&row, &access)?));
     }
     policies.sort_unstable_by_key(|(slot, _)| *slot);
     Ok(policies)

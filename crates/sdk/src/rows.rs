@@ -13,6 +13,11 @@ pub(crate) trait RowExt {
     fn blob(&self, column: &str) -> Result<Vec<u8>>;
     fn optional_blob(&self, column: &str) -> Result<Option<Vec<u8>>>;
 
+    /// A number that a smaller type holds.
+    fn number<N: TryFrom<i64>>(&self, column: &str) -> Result<N> {
+        N::try_from(self.int(column)?).map_err(|_| damaged(column))
+    }
+
     fn flag(&self, column: &str) -> Result<bool> {
         self.int(column).map(|value| value != 0)
     }

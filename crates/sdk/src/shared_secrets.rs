@@ -8,7 +8,7 @@ use crate::{
     ids::{RecordId, entropy},
     keys::{Prepared, Secret},
     roles,
-    rows::{RowExt, damaged, time},
+    rows::{RowExt, damaged},
     schema::NO_END,
     validate,
     work::{Work, confirm},
@@ -306,7 +306,7 @@ async fn next_version(work: &mut Work, secret: SecretId, is_issuing: bool, prefi
     };
     let (mut taken, mut last) = (std::collections::BTreeSet::new(), 0_u8);
     for row in &rows {
-        let version = u8::try_from(row.int("version")?).map_err(|_| damaged("version"))?;
+        let version = row.number("version")?;
         last = version;
         if row.int("accepted_until")? > work.now || row.int("keys_until")? > work.now {
             taken.insert(version);
@@ -416,9 +416,9 @@ async fn read(work: &mut Work, row: &AnyRow) -> Result<SharedSecretRecord> {
     let version = |row: &AnyRow| {
         Ok(SecretVersion {
             id: row.id("id")?,
-            version: u8::try_from(row.int("version")?).map_err(|_| damaged("version"))?,
+            version: row.number("version")?,
             accepted_until: row.optional_time("accepted_until")?,
-            created_at: time(row.int("created_at")?).ok_or_else(|| damaged("created_at"))?,
+            created_at: row.time("created_at")?,
         })
     };
     let prefix = Some(row.text("prefix")?).filter(|prefix| !prefix.is_empty());

@@ -450,10 +450,14 @@ pub(crate) fn read_owner(row: &AnyRow) -> Result<KeyOwner> {
     })
 }
 
+/// The kind of key that a number stands for.
+pub(crate) fn kind(number: i64) -> Result<KeyKind> {
+    u8::try_from(number).ok().and_then(KeyKind::from_number).ok_or_else(|| damaged("kind"))
+}
+
 /// A key's row; `coverage` is of which time every verifier has reported everything.
 fn read(row: &AnyRow, now: i64, coverage: Coverage) -> Result<ApiKey> {
     let owner = read_owner(row)?;
-    let kind = u8::try_from(row.int("kind")?).ok().and_then(KeyKind::from_number);
     let created = row.int("created_at")?;
     let last_use = match row.int("last_used_at")? {
         0 if coverage.reaches_back_to(created) => LastUse::Never,
@@ -490,7 +494,7 @@ fn read(row: &AnyRow, now: i64, coverage: Coverage) -> Result<ApiKey> {
         name: row.text("name")?,
         description: row.text("description")?,
         group: row.id("key_group")?,
-        kind: kind.ok_or_else(|| damaged("kind"))?,
+        kind: kind(row.int("kind")?)?,
         prefix: row.text("prefix")?.parse().map_err(|_| damaged("prefix"))?,
         status,
         activated,

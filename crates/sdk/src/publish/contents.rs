@@ -125,10 +125,9 @@ async fn of_audience(query: &mut Statement, work: &mut Work, ring: &Ring) -> Res
 /// A row; `None` if nothing proves the key any more.
 fn read_row(row: &PackedRow<'_>) -> Result<Option<KeyRow>> {
     let flags = row.int("flags")?;
-    let kind = u8::try_from(flags >> 3).ok().and_then(KeyKind::from_number).ok_or_else(|| damaged("kind"))?;
+    let kind = keys::kind(flags >> 3)?;
     let proof = if kind == KeyKind::Signed {
-        let version = u8::try_from(row.int("version")?).map_err(|_| damaged("version"))?;
-        Proof::Issuer(row.id("issuer")?, version)
+        Proof::Issuer(row.id("issuer")?, row.number("version")?)
     } else if let Some(data_key) = row.optional_id("data_key")? {
         Proof::Value {
             data_key,

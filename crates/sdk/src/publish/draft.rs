@@ -523,7 +523,7 @@ impl Known {
         Ok(Self {
             sequence: row.int("sequence")?,
             layout: row.int("layout")?,
-            slots: u32::try_from(row.int("slots")?).map_err(|_| damaged("slots"))?,
+            slots: row.number("slots")?,
             reader,
         })
     }
@@ -617,8 +617,7 @@ async fn count_keys(work: &mut Work, ring: &Ring) -> Outcome<usize> {
 /// How many indices of policies there are.
 async fn slots(work: &mut Work, ring: RingId) -> Outcome<u32> {
     let query = "SELECT COALESCE(MAX(slot), -1) + 1 AS slots FROM ring_policies WHERE ring = $1";
-    let slots = work.one(sqlx::query(query).bind(ring.bytes())).await?.int("slots")?;
-    Ok(u32::try_from(slots).map_err(|_| damaged("slot"))?)
+    Ok(work.one(sqlx::query(query).bind(ring.bytes())).await?.number("slots")?)
 }
 
 /// Gives an index to the policy of every key of a ring that has none.
@@ -644,7 +643,7 @@ async fn give_slots_to(work: &mut Work, ring: RingId, wanted: &BTreeSet<i64>) ->
         let mut query = Statement::new("SELECT policy, slot FROM ring_policies WHERE ring = ");
         query.bind(ring.bytes()).push(" AND policy IN (").bind_all(batch.iter().copied()).push(")");
         for row in work.all(query.query(work.dialect())?).await? {
-            places.insert(row.int("policy")?, u32::try_from(row.int("slot")?).map_err(|_| damaged("slot"))?);
+            places.insert(row.int("policy")?, row.number("slot")?);
         }
     }
     let first = slots(work, ring).await?;

@@ -15,7 +15,7 @@ use crate::{
     changes::{self, Changed},
     ids::RecordId,
     keys, rings,
-    rows::{RowExt, damaged},
+    rows::RowExt,
     schema::NO_END,
     sql::Statement,
     work::{Work, confirm},
@@ -246,11 +246,10 @@ impl Restoring<'_> {
         let rows = self.work.all(query.query(self.work.dialect())?).await?;
         let mut keys = BTreeMap::new();
         for row in &rows {
-            let kind = u8::try_from(row.int("kind")?).ok().and_then(KeyKind::from_number);
             let stored = Stored {
                 tenant: row.id("tenant")?,
                 of_ring: row.flag("of_ring")?,
-                kind: kind.ok_or_else(|| damaged("kind"))?,
+                kind: keys::kind(row.int("kind")?)?,
                 group_on: row.flag("group_on")?,
                 owner_on: row.flag("owner_on")?,
                 revoked: row.int("revoked_at")? != 0,

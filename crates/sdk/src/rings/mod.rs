@@ -341,7 +341,7 @@ async fn read(work: &mut Work, row: &AnyRow) -> Result<Ring> {
         }
     }
     let published_at = row.optional_time("published_at")?;
-    let epoch = u64::try_from(row.int("published_epoch")?).map_err(|_| damaged("published_epoch"))?;
+    let epoch = row.number("published_epoch")?;
     let seconds = |column| {
         row.int(column).and_then(|seconds| TimeDelta::try_seconds(seconds).ok_or_else(|| damaged(column)))
     };

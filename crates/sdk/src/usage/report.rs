@@ -5,7 +5,7 @@ use super::coverage;
 use crate::{
     BatchId, Error, Result, Rule, VerifierId,
     ids::RecordId,
-    rows::{RowExt, damaged},
+    rows::RowExt,
     sql::{Statement, rows_at_once},
     work::Work,
 };
@@ -124,8 +124,8 @@ impl UsageReport {
         let query = "SELECT known, dropped FROM usage_batches WHERE verifier = $1 AND batch = $2";
         let query = sqlx::query(query).bind(verifier.bytes()).bind(self.batch.bytes());
         let Some(row) = work.optional(query).await? else { return Ok(None) };
-        let number = |column| u64::try_from(row.int(column)?).map_err(|_| damaged(column));
-        Ok(Some(UsageOutcome { known: number("known")?, dropped: number("dropped")?, repeated: true }))
+        let (known, dropped) = (row.number("known")?, row.number("dropped")?);
+        Ok(Some(UsageOutcome { known, dropped, repeated: true }))
     }
 }
 
