@@ -144,10 +144,9 @@ impl<'p> Draft<'p> {
         let ring = rings::load_active(&mut work, target.ring).await?;
         let keys = rings::keys::all(&mut work, ring.id).await?;
         let key = keys.first().ok_or_else(|| damaged("standing"))?.clone();
-        let layout = sqlx::query("SELECT layout FROM rings WHERE id = $1").bind(ring.id.bytes());
-        let layout = work.one(layout).await?.int("layout")?;
+        let layout = layout(&mut work, ring.id).await?;
         let mut previous = Previous::default();
-        let published = ring.published.map_or(0, |(epoch, _)| epoch);
+        let published = published(&ring);
         if stored.is_none() && published > 0 && !anew {
             return Err(PublishError::Emptied { ring: ring.id, published });
         }
@@ -222,8 +221,7 @@ impl<'p> Draft<'p> {
 
     /// Makes sure that what the draft began with still holds: its audience, its keyring key, the indices of its policies.
     async fn require_layout(&self, work: &mut Work) -> Outcome<()> {
-        let query = sqlx::query("SELECT layout FROM rings WHERE id = $1").bind(self.ring.id.bytes());
-        let layout = work.one(query).await?.int("layout")?;
+        let layout = layout(work, self.ring.id).await?;
         // Nor does what was over by a clock that was put back since.
         if layout == self.layout && work.now >= self.read_at { Ok(()) } else { Err(PublishError::Overtaken) }
     }
@@ -511,8 +509,7 @@ impl Known {
         let query = sqlx::query(query).bind(ring.id.bytes()).bind(reader.epoch().cast_signed());
         let row = work.optional(query.bind(Sha256::digest(&stored.bytes).to_vec())).await?;
         let Some(row) = row else {
-            let (ring, epoch, published) =
-                (ring.id, reader.epoch(), ring.published.map_or(0, |(epoch, _)| epoch));
+            let (ring, epoch, published) = (ring.id, reader.epoch(), published(ring));
             // It can be forgotten here, but not newer than what was put in its place.
             return Err(if epoch <= published {
                 PublishError::RolledBack { ring, epoch, published }
@@ -527,6 +524,17 @@ impl Known {
             reader,
         })
     }
+}
+
+/// The number of a ring's layout, which grows when nothing that is there can be gone on from any more.
+async fn layout(work: &mut Work, ring: RingId) -> Outcome<i64> {
+    let query = sqlx::query("SELECT layout FROM rings WHERE id = $1").bind(ring.bytes());
+    Ok(work.one(query).await?.int("layout")?)
+}
+
+/// The epoch that was published last; 0 before the first.
+fn published(ring: &Ring) -> u64 {
+    ring.published.map_or(0, |(epoch, _)| epoch)
 }
 
 /// Opens a root that must be of this ring.
