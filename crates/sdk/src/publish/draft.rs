@@ -34,7 +34,7 @@ use claviger_core::{
 };
 use sha2::{Digest, Sha256};
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     ops::RangeInclusive,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -102,7 +102,7 @@ impl Shared {
 struct Previous {
     version: Option<RootVersion>,
     epoch: u64,
-    parts: HashSet<PartHash>,
+    parts: BTreeSet<PartHash>,
 }
 
 /// What is known of the root to come, as long as writers waited.
@@ -123,7 +123,7 @@ pub(super) struct Done {
     pub(super) whole: bool,
     pub(super) left_out_secrets: u64,
     /// The parts that its root names.
-    pub(super) named: HashSet<PartHash>,
+    pub(super) named: BTreeSet<PartHash>,
 }
 
 /// A writing transaction of the publisher.
@@ -417,7 +417,8 @@ impl<'p> Draft<'p> {
         let seconds = |time: TimeDelta| u32::try_from(time.num_seconds()).unwrap_or(u32::MAX);
         builder.set_lifetime(seconds(self.ring.fresh_for), seconds(self.ring.valid_for));
         let root = builder.finish(epoch, issued_at)?;
-        let named: Vec<PartHash> = builder.part_hashes().copied().collect();
+        let hashes: Vec<PartHash> = builder.part_hashes().copied().collect();
+        let named: BTreeSet<PartHash> = hashes.iter().copied().filter(|hash| *hash != NO_PART).collect();
         self.note_parts(&named, epoch, &root).await?;
 
         let mut parts = Parts::new(self.target);
@@ -429,34 +430,24 @@ impl<'p> Draft<'p> {
         }
         parts.finish().await?;
         let bytes = root.len() as u64;
-        let new_root = NewRoot::new(root, named, self.previous.version.clone());
+        let new_root = NewRoot::new(root, hashes, self.previous.version.clone());
         self.target.call(self.target.destination.put_root(new_root)).await?;
         self.target.count(1, bytes);
         self.note_published(epoch, issued_at, reserved.sequence, crowded).await?;
         let left_out_secrets = reserved.left_out_secrets;
-        Ok(Done {
-            epoch,
-            issued_at,
-            whole: self.whole,
-            left_out_secrets,
-            named: builder.part_hashes().copied().collect(),
-        })
+        Ok(Done { epoch, issued_at, whole: self.whole, left_out_secrets, named })
     }
 
     /// Notes the root before it is put, and the parts that no root names when those that name them are past their time.
-    async fn note_parts(&self, named: &[PartHash], epoch: u64, root: &[u8]) -> Outcome<()> {
+    async fn note_parts(&self, named: &BTreeSet<PartHash>, epoch: u64, root: &[u8]) -> Outcome<()> {
         let ring = self.ring.id;
         let mut work = writing(self.store).await?;
         let update = sqlx::query("UPDATE ring_roots SET digest = $1 WHERE ring = $2 AND epoch = $3");
         let digest = Sha256::digest(root).to_vec();
         work.run(update.bind(digest).bind(ring.bytes()).bind(epoch.cast_signed())).await?;
-        let kept: HashSet<&PartHash> = named.iter().collect();
-        let gone = self.previous.parts.iter().filter(|hash| !kept.contains(hash));
-        // If this root is never put, its own are such parts.
-        let come = named.iter().filter(|hash| **hash != NO_PART && !self.previous.parts.contains(*hash));
-        let garbage: BTreeSet<&PartHash> = gone.chain(come).collect();
+        // If this root is never put, those that it alone names are such parts, too.
+        let garbage: Vec<&PartHash> = self.previous.parts.symmetric_difference(named).collect();
         let until = rings::valid_until(&mut work, ring).await?.map_or(work.now, |time| time.timestamp());
-        let garbage: Vec<&PartHash> = garbage.into_iter().collect();
         for batch in garbage.chunks(rows_at_once(3)) {
             let mut insert = Statement::new("INSERT INTO ring_garbage (ring, part, delete_after) ");
             insert.rows(batch, |row, hash| {
@@ -548,7 +539,7 @@ pub(super) fn open(ring: &Ring, keys: &[KeyringKey], root: &[u8]) -> Outcome<Key
     }
 }
 
-fn parts_of(reader: &KeyringReader) -> HashSet<PartHash> {
+fn parts_of(reader: &KeyringReader) -> BTreeSet<PartHash> {
     let chunks = (0..reader.buckets()).filter_map(|bucket| reader.chunk_hash(bucket));
     chunks.chain((0..reader.pages()).filter_map(|page| reader.page_hash(page))).copied().collect()
 }
