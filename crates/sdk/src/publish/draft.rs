@@ -79,7 +79,7 @@ pub(super) struct Draft<'p> {
 
 /// A builder that pages and chunks are given to side by side.
 #[derive(Clone)]
-pub(super) struct Shared(Arc<Mutex<KeyringBuilder>>);
+struct Shared(Arc<Mutex<KeyringBuilder>>);
 
 impl Shared {
     fn new(builder: KeyringBuilder) -> Self {
