@@ -151,24 +151,23 @@ impl<'p> Draft<'p> {
             return Err(PublishError::Emptied { ring: ring.id, published });
         }
         if let Some(stored) = &stored {
-            let known = match Known::find(&mut work, &ring, &keys, stored).await {
+            let reader = open(&ring, &keys, &stored.bytes)?;
+            let noted = match noted(&mut work, &ring, &reader, &stored.bytes).await {
                 // Nothing that is there can be gone on from, and that is what was asked for.
-                Err(PublishError::RolledBack { .. }) if anew => {
-                    Known { reader: open(&ring, &keys, &stored.bytes)?, sequence: 0, layout: 0, slots: 0 }
-                }
-                known => known?,
+                Err(PublishError::RolledBack { .. }) if anew => Noted::default(),
+                noted => noted?,
             };
             previous.version = Some(stored.version.clone());
-            previous.epoch = known.reader.epoch();
-            previous.parts = parts_of(&known.reader);
+            previous.epoch = reader.epoch();
+            previous.parts = parts_of(&reader);
             // What changed before the last root that was published may be forgotten already.
-            let current = known.layout == layout && known.reader.keyring_key_id() == key.id();
+            let current = noted.layout == layout && reader.keyring_key_id() == key.id();
             // While a clock was ahead, what was only going to be over was taken for over.
-            let put_back = known.reader.issued_at() > work.now.unsigned_abs();
+            let put_back = reader.issued_at() > work.now.unsigned_abs();
             if !anew && current && !put_back && previous.epoch >= published {
                 let builder =
                     KeyringBuilder::from_previous(&key, &stored.bytes).map_err(PublishError::Unreadable)?;
-                let (since, slots, read_at) = (known.sequence, known.slots, work.now);
+                let (since, slots, read_at) = (noted.sequence, noted.slots, work.now);
                 let draft =
                     Self { store, target, ring, previous, since, slots, read_at, layout, whole: false };
                 return Ok((draft, builder));
@@ -478,43 +477,35 @@ impl<'p> Draft<'p> {
     }
 }
 
-/// A root that this store has noted.
-pub(super) struct Known {
-    reader: KeyringReader,
+/// What this store has noted of a root that it has made.
+#[derive(Default)]
+pub(super) struct Noted {
     sequence: i64,
     layout: i64,
     slots: u32,
 }
 
-impl Known {
-    /// What the store knows of the root at the destination.
-    pub(super) async fn find(
-        work: &mut Work,
-        ring: &Ring,
-        keys: &[KeyringKey],
-        stored: &StoredRoot,
-    ) -> Outcome<Self> {
-        let reader = open(ring, keys, &stored.bytes)?;
-        let query =
-            "SELECT sequence, layout, slots FROM ring_roots WHERE ring = $1 AND epoch = $2 AND digest = $3";
-        let query = sqlx::query(query).bind(ring.id.bytes()).bind(reader.epoch().cast_signed());
-        let row = work.optional(query.bind(Sha256::digest(&stored.bytes).to_vec())).await?;
-        let Some(row) = row else {
-            let (ring, epoch, published) = (ring.id, reader.epoch(), published(ring));
-            // It can be forgotten here, but not newer than what was put in its place.
-            return Err(if epoch <= published {
-                PublishError::RolledBack { ring, epoch, published }
-            } else {
-                PublishError::Behind { ring, epoch }
-            });
-        };
-        Ok(Self {
-            sequence: row.int("sequence")?,
-            layout: row.int("layout")?,
-            slots: row.number("slots")?,
-            reader,
-        })
-    }
+/// What the store has noted of the root at the destination, which `reader` reads.
+pub(super) async fn noted(
+    work: &mut Work,
+    ring: &Ring,
+    reader: &KeyringReader,
+    root: &[u8],
+) -> Outcome<Noted> {
+    let query =
+        "SELECT sequence, layout, slots FROM ring_roots WHERE ring = $1 AND epoch = $2 AND digest = $3";
+    let query = sqlx::query(query).bind(ring.id.bytes()).bind(reader.epoch().cast_signed());
+    let row = work.optional(query.bind(Sha256::digest(root).to_vec())).await?;
+    let Some(row) = row else {
+        let (ring, epoch, published) = (ring.id, reader.epoch(), published(ring));
+        // It can be forgotten here, but not newer than what was put in its place.
+        return Err(if epoch <= published {
+            PublishError::RolledBack { ring, epoch, published }
+        } else {
+            PublishError::Behind { ring, epoch }
+        });
+    };
+    Ok(Noted { sequence: row.int("sequence")?, layout: row.int("layout")?, slots: row.number("slots")? })
 }
 
 /// The number of a ring's layout, which grows when nothing that is there can be gone on from any more.

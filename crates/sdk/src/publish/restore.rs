@@ -6,10 +6,7 @@
 //! holds a keyring key could have put it there. What was granted or narrowed meanwhile (roles, permissions, networks) is
 //! not in a keyring in a form that could be taken over: it is as the backup has it.
 
-use super::{
-    PublishError, Publisher, contents,
-    draft::{self, Known},
-};
+use super::{PublishError, Publisher, contents, draft};
 use crate::{
     Error, Ring, SecretId, Session, TenantId,
     changes::{self, Changed},
@@ -114,13 +111,13 @@ impl Publisher {
         let Some(stored) = stored else { return Ok(Restored::default()) };
         let mut accepted = rings::keys::all(&mut work, ring.id).await?;
         accepted.extend(keys.iter().cloned());
-        match Known::find(&mut work, &ring, &accepted, &stored).await {
+        let reader = draft::open(&ring, &accepted, &stored.bytes)?;
+        match draft::noted(&mut work, &ring, &reader, &stored.bytes).await {
             Err(PublishError::Behind { .. }) => {}
             Err(error) => return Err(error),
             // It is behind nothing.
             Ok(_) => return Ok(Restored::default()),
         }
-        let reader = draft::open(&ring, &accepted, &stored.bytes)?;
         let digest = Sha256::digest(&stored.bytes).to_vec();
         if let Some(key) = keys.iter().find(|key| key.id() == reader.keyring_key_id()) {
             rings::keys::remember(&mut work, ring.id, key).await?;
