@@ -377,8 +377,7 @@ impl<'p> Draft<'p> {
         policies: Vec<(u32, Policy<'static>)>,
     ) -> Outcome<KeyringPart> {
         if let Some(hash) = builder.with(|builder| Ok(builder.page_hash(page).copied()))? {
-            let previous = self.target.call(self.target.destination.part(&hash)).await?;
-            let previous = previous.ok_or(PublishError::PartMissing { hash })?;
+            let previous = self.target.part(hash).await?;
             let changes: Vec<_> = policies.into_iter().map(|(slot, policy)| (slot, Some(policy))).collect();
             return builder.with(|builder| Ok(builder.change_page(page, &previous, &changes)?));
         }

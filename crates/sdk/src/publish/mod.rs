@@ -29,7 +29,7 @@ pub use parts::Progress;
 pub use restore::Restored;
 pub use task::PublisherEvent;
 
-use crate::{Destination, DestinationError, RingId, Store, rows::time};
+use crate::{Destination, DestinationError, PartHash, RingId, Store, rows::time};
 use chrono::{DateTime, Utc};
 use draft::{Done, Draft};
 use std::{
@@ -69,6 +69,11 @@ impl Target {
             Ok(answer) => answer.map_err(PublishError::Destination),
             Err(_) => Err(PublishError::TooSlow { timeout: self.timeout }),
         }
+    }
+
+    /// A part that the root at the destination names.
+    async fn part(&self, hash: PartHash) -> Result<Vec<u8>, PublishError> {
+        self.call(self.destination.part(&hash)).await?.ok_or(PublishError::PartMissing { hash })
     }
 
     fn count(&self, parts: u64, bytes: u64) {

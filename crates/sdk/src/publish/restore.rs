@@ -6,7 +6,7 @@
 //! holds a keyring key could have put it there. What was granted or narrowed meanwhile (roles, permissions, networks) is
 //! not in a keyring in a form that could be taken over: it is as the backup has it.
 
-use super::{PublishError, Publisher, contents, draft};
+use super::{PublishError, Publisher, Target, contents, draft};
 use crate::{
     Error, Ring, SecretId, Session, TenantId,
     changes::{self, Changed},
@@ -122,7 +122,8 @@ impl Publisher {
         if let Some(key) = keys.iter().find(|key| key.id() == reader.keyring_key_id()) {
             rings::keys::remember(&mut work, ring.id, key).await?;
         }
-        let mut restoring = Restoring { publisher: self, work, ring, reader, restored: Restored::default() };
+        let mut restoring =
+            Restoring { target: &self.target, work, ring, reader, restored: Restored::default() };
         restoring.merge().await?;
         restoring.retire_versions().await?;
         restoring.note(digest).await?;
@@ -133,7 +134,7 @@ impl Publisher {
 }
 
 struct Restoring<'p> {
-    publisher: &'p Publisher,
+    target: &'p Target,
     work: Work,
     ring: Ring,
     reader: KeyringReader,
@@ -141,19 +142,13 @@ struct Restoring<'p> {
 }
 
 impl Restoring<'_> {
-    async fn part(&self, hash: [u8; 32]) -> Result<Vec<u8>, PublishError> {
-        let target = &self.publisher.target;
-        let part = target.call(target.destination.part(&hash)).await?;
-        part.ok_or(PublishError::PartMissing { hash })
-    }
-
     /// Whose the records are, by the index of their policy.
     async fn policies(&self) -> Result<Vec<Option<Whose>>, PublishError> {
         let mut policies = Vec::new();
         for page in 0..self.reader.pages() {
             policies.resize_with(page.saturating_mul(claviger_core::POLICIES_PER_PAGE) as usize, || None);
             let Some(&hash) = self.reader.page_hash(page) else { continue };
-            let bytes = self.part(hash).await?;
+            let bytes = self.target.part(hash).await?;
             for policy in self.reader.read_page(page, &bytes).map_err(PublishError::Unreadable)? {
                 policies.push(policy.map(|policy| Whose {
                     tenant: policy.tenant().parse().ok(),
@@ -191,7 +186,7 @@ impl Restoring<'_> {
         for bucket in 0..self.reader.buckets() {
             let mut there: BTreeMap<KeyId, Vec<KeyRecord>> = BTreeMap::new();
             if let Some(&hash) = self.reader.chunk_hash(bucket) {
-                let bytes = self.part(hash).await?;
+                let bytes = self.target.part(hash).await?;
                 for record in self.reader.read_chunk(bucket, &bytes).map_err(PublishError::Unreadable)? {
                     there.entry(record.id).or_default().push(record);
                 }
