@@ -49,12 +49,19 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const ATTEMPTS: usize = 5;
 
 /// A ring and where it is published to.
+#[derive(Clone)]
 pub(crate) struct Target {
     ring: RingId,
     destination: Arc<dyn Destination>,
     timeout: Duration,
     progress: Option<Arc<dyn Fn(Progress) + Send + Sync>>,
-    /// What was put since this publication began.
+    /// Shared by those that were made of one another: a ring's publications have turns.
+    put: Arc<Put>,
+}
+
+/// What was put since a publication began.
+#[derive(Default)]
+struct Put {
     parts: AtomicU64,
     bytes: AtomicU64,
 }
@@ -77,8 +84,8 @@ impl Target {
     }
 
     fn count(&self, parts: u64, bytes: u64) {
-        self.parts.fetch_add(parts, Ordering::Relaxed);
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.put.parts.fetch_add(parts, Ordering::Relaxed);
+        self.put.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 }
 
@@ -137,8 +144,7 @@ impl Publisher {
             destination: Arc::new(destination),
             timeout: TIMEOUT,
             progress: None,
-            parts: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
+            put: Arc::default(),
         };
         Self { store: store.clone(), target: Arc::new(target) }
     }
@@ -156,14 +162,7 @@ impl Publisher {
     }
 
     fn changed(self, change: impl FnOnce(&mut Target)) -> Self {
-        let mut target = Target {
-            ring: self.target.ring,
-            destination: self.target.destination.clone(),
-            timeout: self.target.timeout,
-            progress: self.target.progress.clone(),
-            parts: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
-        };
+        let mut target = Arc::unwrap_or_clone(self.target);
         change(&mut target);
         Self { store: self.store, target: Arc::new(target) }
     }
@@ -206,8 +205,8 @@ impl Publisher {
     }
 
     async fn publish_in_turn(&self, anew: bool) -> Result<Published, PublishError> {
-        self.target.parts.store(0, Ordering::Relaxed);
-        self.target.bytes.store(0, Ordering::Relaxed);
+        self.target.put.parts.store(0, Ordering::Relaxed);
+        self.target.put.bytes.store(0, Ordering::Relaxed);
         let mut attempts = 1;
         let done = loop {
             match self.attempt(anew).await {
@@ -222,8 +221,8 @@ impl Publisher {
         Ok(Published {
             epoch: done.epoch,
             issued_at,
-            parts: self.target.parts.load(Ordering::Relaxed),
-            bytes: self.target.bytes.load(Ordering::Relaxed),
+            parts: self.target.put.parts.load(Ordering::Relaxed),
+            bytes: self.target.put.bytes.load(Ordering::Relaxed),
             whole: done.whole,
             left_out_secrets: done.left_out_secrets,
         })
