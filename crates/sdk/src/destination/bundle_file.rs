@@ -1,7 +1,7 @@
 //! One file as a destination: a bundle, which is a root and all of its parts.
 
 use super::{
-    Destination, DestinationError, NewRoot, PartHash, StoredRoot,
+    Destination, DestinationError, NO_PART, NewRoot, PartHash, StoredRoot,
     files::{self, Lock, Sync, blocking, failed, hex},
 };
 use async_trait::async_trait;
@@ -18,8 +18,6 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
-
-const NO_PART: PartHash = [0; 32];
 
 /// After this long a part that is in no bundle was left by a writer that was killed, or that lost a race.
 const LEFT_OVER: Duration = Duration::from_hours(24);

@@ -21,6 +21,9 @@ use async_trait::async_trait;
 /// SHA-256 of a part's bytes, which is its name.
 pub type PartHash = [u8; 32];
 
+/// In place of a part's hash: none.
+pub(crate) const NO_PART: PartHash = [0; 32];
+
 /// A place that one keyring is published to.
 ///
 /// Parts are put first, each under its hash, then the root, by comparing and swapping. Implementations need not retry,

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     Actor, Error, PartHash, Ring, RingId, Store, StoredRoot,
     changes::{self, Changes},
-    destination::{NewRoot, RootVersion},
+    destination::{NO_PART, NewRoot, RootVersion},
     ids::RecordId,
     policies::{self, Identity, KnownRoles, Slots},
     rings,
@@ -55,8 +55,6 @@ const MAX_EPOCH: u64 = (1 << 53) - 1;
 const MOST_RECORDS: usize = 4096;
 /// The most shared secrets that a keyring has room for.
 const MOST_SECRETS: usize = 4096;
-/// In place of a part's hash: none.
-const NO_PART: PartHash = [0; 32];
 
 type Outcome<T> = Result<T, PublishError>;
 
