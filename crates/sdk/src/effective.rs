@@ -16,25 +16,18 @@ pub(crate) async fn access_of_person(work: &mut Work, id: PersonId) -> Result<Ac
     let query = "SELECT permission, 0 AS read_only FROM person_permissions WHERE person = $1 UNION ALL \
                  SELECT p.permission, r.read_only FROM person_roles h JOIN roles r ON r.id = h.role \
                  JOIN role_permissions p ON p.role = r.id WHERE h.person = $2";
-    collect(work, sqlx::query(query).bind(id.bytes()).bind(id.bytes())).await
-}
-
-/// What a role grants.
-pub(crate) async fn access_of_role(work: &mut Work, id: RoleId) -> Result<Access> {
-    let query = "SELECT p.permission, r.read_only FROM roles r JOIN role_permissions p ON p.role = r.id \
-                 WHERE r.id = $1 AND r.deleted = 0";
-    collect(work, sqlx::query(query).bind(id.bytes())).await
-}
-
-async fn collect(
-    work: &mut Work,
-    query: sqlx::query::Query<'_, sqlx::Any, sqlx::any::AnyArguments>,
-) -> Result<Access> {
+    let query = sqlx::query(query).bind(id.bytes()).bind(id.bytes());
     let mut access = Access::default();
     for row in work.all(query).await? {
         access.add(row.text("permission")?, row.flag("read_only")?);
     }
     Ok(access)
+}
+
+/// What a role grants.
+pub(crate) async fn access_of_role(work: &mut Work, id: RoleId) -> Result<Access> {
+    let mut granted = access_of_roles(work, &BTreeSet::from([id])).await?;
+    Ok(granted.remove(&id).unwrap_or_default())
 }
 
 /// What many roles grant, for those that grant anything.
