@@ -33,6 +33,7 @@ const PERSON: i64 = 2;
 const ROLE: i64 = 3;
 const GROUP: i64 = 4;
 const TENANT: i64 = 5;
+const SECRETS: i64 = 6;
 
 impl Changed {
     /// Kind and id in the table. Keys are noted by the first 16 bits of their ids, which is as fine as buckets can be.
@@ -43,7 +44,7 @@ impl Changed {
             Self::Role(id) => (ROLE, id.bytes()),
             Self::Group(id) => (GROUP, id.bytes()),
             Self::Tenant => (TENANT, Vec::new()),
-            Self::Secrets => (6, Vec::new()),
+            Self::Secrets => (SECRETS, Vec::new()),
         }
     }
 }
