@@ -2,7 +2,7 @@
 //! with the one before it, so that a changed, removed or inserted event is noticed.
 
 use crate::{
-    Error, Result, Session, TenantId,
+    Error, Result, Session, TenantId, hex,
     ids::RecordId,
     page::{awaitable, check_limit},
     rows::RowExt,
@@ -132,7 +132,7 @@ impl<'s> Audit<'s> {
         let mut work = self.0.read().await?;
         work.require_operator()?;
         let row = work.one(sqlx::query("SELECT audit_sequence, audit_mac FROM store")).await?;
-        Ok(AuditHead { sequence: row.int("audit_sequence")?, mac: hexadecimal(&row.blob("audit_mac")?) })
+        Ok(AuditHead { sequence: row.int("audit_sequence")?, mac: hex::encode(&row.blob("audit_mac")?) })
     }
 
     /// Checks the whole log: that every event is as it was written, none is missing, and the log still has the event
@@ -164,7 +164,7 @@ impl<'s> Audit<'s> {
                     return Err(wrong(sequence));
                 }
                 mac = expected;
-                if kept.is_some_and(|kept| kept.sequence == sequence && kept.mac != hexadecimal(&mac)) {
+                if kept.is_some_and(|kept| kept.sequence == sequence && kept.mac != hex::encode(&mac)) {
                     return Err(wrong(sequence));
                 }
             }
@@ -178,7 +178,7 @@ impl<'s> Audit<'s> {
         if !whole || kept.is_some_and(|kept| kept.sequence > sequence) {
             return Err(wrong(sequence.saturating_add(1)));
         }
-        Ok(AuditHead { sequence, mac: hexadecimal(&mac) })
+        Ok(AuditHead { sequence, mac: hex::encode(&mac) })
     }
 }
 
@@ -193,10 +193,6 @@ fn read_event(row: &AnyRow) -> Result<AuditEvent> {
         record: row.text("record")?,
         details: row.text("details")?,
     })
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What authenticates events: HMAC-SHA256 over the authenticator of the event before and the event.

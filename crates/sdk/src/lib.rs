@@ -76,6 +76,7 @@ mod created;
 mod destination;
 mod effective;
 mod error;
+mod hex;
 mod ids;
 mod key_groups;
 mod keys;

@@ -5,7 +5,7 @@
 //! empty field is a value that is not there, or an empty one.
 
 use crate::{
-    Result,
+    Result, hex,
     rows::{RowExt, damaged},
     schema::Dialect,
     sql::Statement,
@@ -33,17 +33,17 @@ impl Column {
     fn expression(self, dialect: Dialect) -> String {
         match self {
             Self::Int(_, expression) => expression.to_owned(),
-            Self::Blob(_, expression) => hex(expression, dialect),
+            Self::Blob(_, expression) => digits(expression, dialect),
             Self::Text(_, expression) => {
                 let expression = match expression.split_once("{hex ").and_then(|(before, rest)| {
                     rest.split_once('}').map(|(bytes, after)| (before, bytes, after))
                 }) {
-                    Some((before, bytes, after)) => format!("{before}{}{after}", hex(bytes, dialect)),
+                    Some((before, bytes, after)) => format!("{before}{}{after}", digits(bytes, dialect)),
                     None => expression.to_owned(),
                 };
                 match dialect {
-                    Dialect::Sqlite => hex(&expression, dialect),
-                    Dialect::Postgres => hex(&format!("convert_to({expression}, 'UTF8')"), dialect),
+                    Dialect::Sqlite => digits(&expression, dialect),
+                    Dialect::Postgres => digits(&format!("convert_to({expression}, 'UTF8')"), dialect),
                 }
             }
         }
@@ -51,7 +51,7 @@ impl Column {
 }
 
 /// The hexadecimal digits of bytes.
-fn hex(expression: &str, dialect: Dialect) -> String {
+fn digits(expression: &str, dialect: Dialect) -> String {
     match dialect {
         Dialect::Sqlite => format!("hex({expression})"),
         Dialect::Postgres => format!("encode({expression}, 'hex')"),
@@ -120,28 +120,12 @@ impl RowExt for PackedRow<'_> {
     }
 
     fn blob(&self, column: &str) -> Result<Vec<u8>> {
-        unhex(self.field(column)?).ok_or_else(|| damaged(column))
+        hex::decode(self.field(column)?).ok_or_else(|| damaged(column))
     }
 
     fn optional_blob(&self, column: &str) -> Result<Option<Vec<u8>>> {
         if self.field(column)?.is_empty() { Ok(None) } else { self.blob(column).map(Some) }
     }
-}
-
-/// The bytes of hexadecimal digits, in either case.
-pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
-    let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        b'A'..=b'F' => Some(byte - b'A' + 10),
-        _ => None,
-    };
-    let mut bytes = Vec::with_capacity(pairs.len());
-    for &[high, low] in pairs {
-        bytes.push(digit(high)? << 4 | digit(low)?);
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]
@@ -159,7 +143,6 @@ mod tests {
         assert_eq!((rows[0].text("c").unwrap().as_str(), rows[0].optional_int("d").unwrap()), ("flüg", None));
         assert_eq!((rows[1].optional_blob("b").unwrap(), rows[1].text("c").unwrap()), (None, String::new()));
         assert!(rows[0].int("c").is_err() && rows[0].int("e").is_err());
-        assert_eq!((unhex("abc"), unhex("zz")), (None, None));
     }
 
     #[test]

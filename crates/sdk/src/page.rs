@@ -1,6 +1,6 @@
 //! Long lists: pages, and the cursors that lead from one to the next.
 
-use crate::{Error, Result, ids::RecordId};
+use crate::{Error, Result, hex, ids::RecordId};
 use claviger_core::KeyId;
 use std::{fmt, str::FromStr};
 
@@ -56,8 +56,7 @@ impl Cursor {
 
 impl fmt::Display for Cursor {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}.{}.", self.sort, self.id)?;
-        self.value.bytes().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+        write!(formatter, "{}.{}.{}", self.sort, self.id, hex::encode(self.value.as_bytes()))
     }
 }
 
@@ -68,9 +67,7 @@ impl FromStr for Cursor {
         let read = || {
             let mut parts = text.splitn(3, '.');
             let (sort, id, value) = (parts.next()?, parts.next()?, parts.next()?);
-            let (pairs, []) = value.as_bytes().as_chunks::<2>() else { return None };
-            let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-            let value = String::from_utf8(pairs.iter().map(byte).collect::<Option<_>>()?).ok()?;
+            let value = String::from_utf8(hex::decode(value)?).ok()?;
             crate::validate::sought("cursor", &value).ok()?;
             Some(Self { sort: sort.to_owned(), value, id: id.parse().ok()? })
         };

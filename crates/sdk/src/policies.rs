@@ -6,6 +6,7 @@
 use crate::{
     Access, ApiKey, Error, GroupId, KeyLimit, PersonId, Result, RingId, RoleId, TenantId,
     effective::{self, PolicyParts},
+    hex,
     ids::RecordId,
     keys::{self, Switches},
     packed::{self, Column, PackedRow},
@@ -272,7 +273,7 @@ fn roles_of(row: &PackedRow<'_>) -> Result<Vec<RoleId>> {
     if let Some(role) = row.optional_id("role")? {
         return Ok(vec![role]);
     }
-    let held = packed::unhex(&row.text("held")?).ok_or_else(|| damaged("held"))?;
+    let held = hex::decode(&row.text("held")?).ok_or_else(|| damaged("held"))?;
     held.chunks(8).map(|id| RoleId::from_bytes(id).ok_or_else(|| damaged("held"))).collect()
 }
 

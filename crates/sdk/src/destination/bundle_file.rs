@@ -2,8 +2,9 @@
 
 use super::{
     Destination, DestinationError, NO_PART, NewRoot, PartHash, StoredRoot,
-    files::{self, Lock, Sync, blocking, failed, hex},
+    files::{self, Lock, Sync, blocking, failed},
 };
+use crate::hex;
 use async_trait::async_trait;
 use claviger_core::{
     BUNDLE_PREAMBLE_LEN, BundleHead, KeyringError, bundle_head, bundle_head_len, root_part_hashes,
@@ -93,7 +94,7 @@ impl BundleFile {
     }
 
     fn spooled(&self, hash: &PartHash) -> PathBuf {
-        self.spool().join(hex(hash))
+        self.spool().join(hex::encode(hash))
     }
 
     fn lock(&self) -> PathBuf {
@@ -173,12 +174,12 @@ impl BundleFile {
     }
 
     fn missing(&self, hash: &PartHash) -> DestinationError {
-        DestinationError::failed(MissingPart { part: hex(hash), path: self.path.clone() })
+        DestinationError::failed(MissingPart { part: hex::encode(hash), path: self.path.clone() })
     }
 
     /// Removes parts that are in the bundle now, and what was left. Under the lock nobody is putting any.
     fn empty_spool(&self, in_bundle: &[PartHash]) -> io::Result<()> {
-        let in_bundle: HashSet<OsString> = in_bundle.iter().map(|hash| hex(hash).into()).collect();
+        let in_bundle: HashSet<OsString> = in_bundle.iter().map(|hash| hex::encode(hash).into()).collect();
         for file in fs::read_dir(self.spool())? {
             let file = file?;
             let name = file.file_name();

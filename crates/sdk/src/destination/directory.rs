@@ -2,8 +2,9 @@
 
 use super::{
     Destination, DestinationError, NewRoot, PartHash, StoredRoot,
-    files::{self, Lock, Sync, blocking, failed, hex},
+    files::{self, Lock, Sync, blocking, failed},
 };
+use crate::hex;
 use async_trait::async_trait;
 use std::{
     fs,
@@ -76,7 +77,7 @@ impl Directory {
     }
 
     fn part_path(&self, hash: &PartHash) -> PathBuf {
-        self.parts().join(hex(hash))
+        self.parts().join(hex::encode(hash))
     }
 
     /// Where files are written.

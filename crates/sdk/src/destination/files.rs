@@ -1,11 +1,11 @@
 //! What destinations in a file system share: errors that name a path, locks, and writing that survives a loss of power.
 
 use super::{DestinationError, PartHash, RootVersion};
+use crate::hex;
 use sha2::{Digest, Sha256};
 use std::{
-    fmt::Write as _,
     fs::{self, File, OpenOptions},
-    io::{self, Write as _},
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 use tokio::runtime::Handle;
@@ -33,15 +33,6 @@ pub(super) async fn blocking<T: Send + 'static>(
     runtime.spawn_blocking(work).await.map_err(DestinationError::failed)?
 }
 
-/// The bytes in lower-case hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len().saturating_mul(2)), |mut text, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 /// SHA-256 of some bytes.
 pub(super) fn hash(bytes: &[u8]) -> PartHash {
     Sha256::digest(bytes).into()
@@ -49,7 +40,7 @@ pub(super) fn hash(bytes: &[u8]) -> PartHash {
 
 /// The version of a root: SHA-256 of its bytes, in hexadecimal digits.
 pub(super) fn version(root: &[u8]) -> RootVersion {
-    RootVersion(hex(&hash(root)))
+    RootVersion(hex::encode(&hash(root)))
 }
 
 /// A conflict, unless the root that is there is the one that is to be replaced.

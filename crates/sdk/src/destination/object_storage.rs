@@ -1,8 +1,7 @@
 //! Object storage as a destination.
 
-use super::{
-    Destination, DestinationError, NewRoot, PartHash, RootVersion, StoredRoot, files::hex, storage_error,
-};
+use super::{Destination, DestinationError, NewRoot, PartHash, RootVersion, StoredRoot, storage_error};
+use crate::hex;
 use async_trait::async_trait;
 use object_store::{
     Attribute, Attributes, Error, GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
@@ -78,7 +77,7 @@ impl ObjectStorage {
     }
 
     fn part_path(&self, hash: &PartHash) -> Path {
-        self.prefix.clone().join("parts").join(hex(hash))
+        self.prefix.clone().join("parts").join(hex::encode(hash))
     }
 
     fn failed(&self, doing: &'static str, path: &Path, error: &Error) -> DestinationError {
