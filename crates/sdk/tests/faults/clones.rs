@@ -5,7 +5,6 @@
 //! ending says that. When the first is stopped and the other one is restored, what was ended in either is denied.
 
 use crate::{
-    copies::Copy,
     random::Random,
     verifying::Ended,
     world::{Database, Key, RING, World, end, platform},
@@ -35,8 +34,8 @@ pub(crate) async fn run(database: Database, seed: u64) -> usize {
     let mut random = Random::new(seed);
     let mut keys = world.keys(4 + ROUNDS).await;
     world.publisher().publish().await.unwrap();
-    let copy = Copy::of(&world).await;
-    let stores = [world.another_store().await, copy.open(&world).await];
+    let copy = world.place.copy().await;
+    let stores = [world.another_store().await, world.store_at(&copy.location).await];
     let publishers = stores.each_ref().map(|store| world.publisher_over(store, world.destination.clone()));
     world.advance(TimeDelta::seconds([0, 1, 90_000][random.below(3)]));
     // Otherwise they could make the same root, byte for byte, and none would be behind.

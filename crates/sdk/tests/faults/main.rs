@@ -15,6 +15,7 @@ mod bad_destinations;
 mod broken_off;
 mod clocks;
 mod clones;
+#[path = "../rules/copies.rs"]
 mod copies;
 mod damaged;
 mod faulty;

@@ -2,7 +2,6 @@
 //! before and after still does.
 
 use crate::{
-    copies::Copy,
     random::Random,
     verifying::{Ended, Reading},
     world::{Database, Key, RING, World, platform},
@@ -237,7 +236,7 @@ pub(crate) async fn run(database: Database, seed: u64) -> usize {
     restoring.world.publisher().publish().await.unwrap();
     let to_end: Vec<&Key> = deeds.iter().filter_map(Deed::ends).chain(&restoring.good).collect();
     assert!(!restoring.verified(&to_end).await.contains(&false), "all are good before");
-    let backup = Copy::of(&restoring.world).await;
+    let backup = restoring.world.place.copy().await;
 
     for deed in deeds {
         let step = if stands_still { 0 } else { [0, 1, 3_600][restoring.random.below(3)] };
@@ -253,7 +252,7 @@ pub(crate) async fn run(database: Database, seed: u64) -> usize {
     world.check(seed, &ended, &good).await;
 
     world.advance(TimeDelta::seconds(1));
-    let store = backup.open(&world).await;
+    let store = world.store_at(&backup.location).await;
     let publisher = world.publisher_over(&store, world.destination.clone());
     let refused = publisher.publish().await.unwrap_err().code();
     // One that does not know the keyring key cannot tell more.

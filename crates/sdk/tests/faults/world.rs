@@ -49,7 +49,6 @@ impl Key {
 }
 
 pub(crate) struct World {
-    pub(crate) database: Database,
     pub(crate) place: Place,
     pub(crate) master_key: MasterKey,
     pub(crate) clock: ManualClock,
@@ -89,7 +88,6 @@ impl World {
         let tenant = platform.tenants().create(new).await.unwrap().id;
         let ring = platform.rings().create(NewRing::new(RING, Audience::Everyone)).await.unwrap().id;
         let mut world = Self {
-            database,
             place,
             master_key,
             clock,

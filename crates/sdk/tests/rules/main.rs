@@ -9,6 +9,7 @@
 )]
 
 mod company;
+mod copies;
 mod place;
 mod ring;
 

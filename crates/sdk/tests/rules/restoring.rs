@@ -2,7 +2,7 @@
 //! a key, never for it.
 
 use crate::{
-    company::{Company, Place, on_both_stores},
+    company::{Company, on_both_stores},
     keys::{is_good, text},
     ring::{Ring, platform},
 };
@@ -17,37 +17,8 @@ use claviger_sdk::{
     RingEdit, Session, Store,
 };
 
-use sqlx::{AssertSqlSafe, Executor, Row};
-
 const MONTH: Lifetime = Lifetime::days(30);
 const LEAKED: RevocationReason = RevocationReason::Compromised;
-
-impl Place {
-    /// Another place, with all that is in this one now.
-    pub(crate) async fn copy(&self) -> Self {
-        let mut connection = self.connection().await;
-        if !self.location.starts_with("postgres") {
-            let copy = Self::sqlite().await;
-            let copied = format!("VACUUM INTO '{}'", copy.location);
-            connection.execute(AssertSqlSafe(copied)).await.unwrap();
-            return copy;
-        }
-        let copy = Self::postgresql().await;
-        let (_, schema) = copy.location.rsplit_once("%3D").unwrap();
-        let tables = "SELECT CAST(table_name AS TEXT) FROM information_schema.tables \
-                      WHERE table_schema = current_schema()";
-        for row in connection.fetch_all(tables).await.unwrap() {
-            let table: String = row.get(0);
-            for copied in [
-                format!("CREATE TABLE {schema}.{table} (LIKE {table} INCLUDING ALL)"),
-                format!("INSERT INTO {schema}.{table} SELECT * FROM {table}"),
-            ] {
-                connection.execute(AssertSqlSafe(copied)).await.unwrap();
-            }
-        }
-        copy
-    }
-}
 
 /// A company as a backup of its store has it, and a publisher to where its ring is published.
 struct Backup {
