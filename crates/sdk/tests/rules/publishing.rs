@@ -1,23 +1,16 @@
 //! Publishing: rings, and how what changes comes to verifiers.
 
 use crate::{
-    company::{Company, code, on_both_stores},
+    company::{code, on_both_stores},
     keys::text,
     ring::{Ring, platform},
 };
 use chrono::TimeDelta;
-use claviger_core::RequestContext;
 use claviger_sdk::{
     Audience, DeniedBy, Lifetime, NewKey, NewKeyGroup, NewRing, RevocationReason, RingEdit, Rule,
 };
 
 const MONTH: Lifetime = Lifetime::days(30);
-
-fn denial(ring: &Ring, company: &Company, text: &str) -> &'static str {
-    let now = u64::try_from(company.now().timestamp()).unwrap();
-    let verifier = ring.verifier(company);
-    verifier.verify_key(text, &RequestContext::at(now)).denial().map_or("verified", |code| code.as_str())
-}
 
 on_both_stores! {
     unwatched;
@@ -78,14 +71,14 @@ on_both_stores! {
         let second = ring.publish().await;
         assert!(!second.whole && second.epoch > first.epoch);
         assert_eq!(second.parts, 2, "one chunk and the root");
-        assert_eq!(denial(&ring, &company, text(&keys[7])), "revoked");
-        assert_eq!(denial(&ring, &company, text(&keys[8])), "verified");
+        assert_eq!(ring.denial(&company, text(&keys[7])), "revoked");
+        assert_eq!(ring.denial(&company, text(&keys[8])), "verified");
         // Whoever is switched off, and however many keys that are: a page and the root.
         let group = company.as_ada.key_groups().list().await.unwrap()[0].id;
         company.as_ada.key_groups().switch_off(group).await.unwrap();
         let third = ring.publish().await;
         assert_eq!((third.parts, third.whole), (2, false));
-        assert!(keys.iter().all(|key| denial(&ring, &company, text(key)) != "verified"));
+        assert!(keys.iter().all(|key| ring.denial(&company, text(key)) != "verified"));
         let fourth = ring.publish().await;
         assert_eq!((fourth.parts, fourth.whole), (1, false), "a root that is issued anew");
     }
@@ -101,20 +94,20 @@ on_both_stores! {
         let ended = company.as_ada.keys().expire_now(keys[0].key.id, RevocationReason::Compromised, "a").await.unwrap();
         assert_eq!(ended.publications.denied_by(), DeniedBy::Time(first.issued_at + TimeDelta::days(1)));
         assert!(!ended.publications.all_published());
-        assert_eq!(denial(&ring, &company, text(&keys[0])), "verified");
+        assert_eq!(ring.denial(&company, text(&keys[0])), "verified");
         company.store.attach(&ring.publisher);
         let regenerated = company.as_ada.keys().regenerate(keys[1].key.id, "b").await.unwrap();
         assert!(regenerated.publications.all_published());
         let publication = &regenerated.publications.rings()[0];
         assert!(publication.epoch().unwrap() > first.epoch);
         assert_eq!(publication.denied_by, DeniedBy::Time(first.issued_at + TimeDelta::days(1)));
-        assert_eq!(denial(&ring, &company, text(&keys[0])), "revoked");
-        assert_eq!(denial(&ring, &company, text(&keys[1])), "bad_secret");
-        assert_eq!(denial(&ring, &company, text(&regenerated)), "verified");
+        assert_eq!(ring.denial(&company, text(&keys[0])), "revoked");
+        assert_eq!(ring.denial(&company, text(&keys[1])), "bad_secret");
+        assert_eq!(ring.denial(&company, text(&regenerated)), "verified");
         let deleted = company.as_ada.keys().delete(keys[1].key.id, "b").await.unwrap();
         let issued_at = first.issued_at + TimeDelta::seconds(100);
         assert_eq!(deleted.denied_by(), DeniedBy::Time(issued_at + TimeDelta::days(1)));
-        assert_eq!(denial(&ring, &company, text(&regenerated)), "unknown_key");
+        assert_eq!(ring.denial(&company, text(&regenerated)), "unknown_key");
         company.store.detach(ring.id);
     }
 
@@ -134,13 +127,13 @@ on_both_stores! {
         let (old, new) = (vec![both[0].clone()], vec![both[1].clone()]);
         assert!(!ring.publish().await.whole, "the next key is not used yet");
         ring.keys = both;
-        assert_eq!(denial(&ring, &company, text(&key)), "verified");
+        assert_eq!(ring.denial(&company, text(&key)), "verified");
         let rotated = rings.use_next_key(ring.id).await.unwrap();
         assert_eq!((rotated.keyring_key, rotated.previous_keyring_key), (new[0].id(), Some(old[0].id())));
         assert!(ring.publish().await.whole);
-        assert_eq!(denial(&ring, &company, text(&key)), "verified", "whoever has both goes on");
+        assert_eq!(ring.denial(&company, text(&key)), "verified", "whoever has both goes on");
         ring.keys = new;
-        assert_eq!(denial(&ring, &company, text(&key)), "verified");
+        assert_eq!(ring.denial(&company, text(&key)), "verified");
         assert!(!ring.publish().await.whole);
         rings.prepare_key(ring.id).await.unwrap();
         assert_eq!(rings.reveal_keys(ring.id).await.unwrap().len(), 2, "the previous one is forgotten");
@@ -155,14 +148,14 @@ on_both_stores! {
         let theirs = other.keys().generate(NewKey::for_tenant(role, "x", MONTH)).await.unwrap();
         let ring = Ring::new(&company.store, Audience::tenant(company.tenant.id)).await;
         ring.publish().await;
-        assert_eq!(denial(&ring, &company, text(&ours)), "verified");
-        assert_eq!(denial(&ring, &company, text(&theirs)), "unknown_key");
+        assert_eq!(ring.denial(&company, text(&ours)), "verified");
+        assert_eq!(ring.denial(&company, text(&theirs)), "unknown_key");
         let session = platform(&company.store);
         let edit = RingEdit::new().audience(Audience::tenant(other_id));
         session.rings().edit(ring.id, 1, edit).await.unwrap();
         assert!(ring.publish().await.whole);
-        assert_eq!(denial(&ring, &company, text(&ours)), "unknown_key");
-        assert_eq!(denial(&ring, &company, text(&theirs)), "verified");
+        assert_eq!(ring.denial(&company, text(&ours)), "unknown_key");
+        assert_eq!(ring.denial(&company, text(&theirs)), "verified");
     }
 
     async fn a_key_that_moves_to_another_group_goes_by_that(company: Company) {
@@ -174,12 +167,12 @@ on_both_stores! {
         ring.publish().await;
         groups.switch_off(group).await.unwrap();
         ring.publish().await;
-        assert_eq!(denial(&ring, &company, text(&generated[0])), "disabled");
+        assert_eq!(ring.denial(&company, text(&generated[0])), "disabled");
         // Its keys go to the group `default`, which is on.
         groups.delete(group, Some(groups.list().await.unwrap()[0].id), "partners").await.unwrap();
         let published = ring.publish().await;
         assert_eq!((published.whole, published.parts), (false, 2));
-        assert!(generated.iter().all(|key| denial(&ring, &company, text(key)) == "verified"));
+        assert!(generated.iter().all(|key| ring.denial(&company, text(key)) == "verified"));
     }
 
     async fn a_publisher_publishes_when_something_changed_or_it_is_time(company: Company) {
