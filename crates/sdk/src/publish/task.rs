@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// How often the store is asked whether another program has changed something.
 const POLL: Duration = Duration::from_secs(1);
-/// The longest pause after failures, if the ring stays fresh for that long.
+/// The longest pause after failures, however short the ring stays fresh.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// What happened in [`Publisher::run`].
