@@ -204,14 +204,19 @@ impl KeyringVerifier {
     }
 
     pub(crate) fn insert(&self, part: PartKind, index: u32, bytes: &[u8]) -> Result<(), KeyringError> {
-        let mut keyrings = self.all();
-        let first = keyrings.next().ok_or(KeyringError::NoKeyring)?.insert(part, index, bytes);
-        if matches!(first, Err(KeyringError::WrongHash { .. } | KeyringError::NoSuchPart { .. }))
-            && keyrings.any(|earlier| earlier.insert(part, index, bytes).is_ok())
-        {
-            return Ok(());
+        let keyring = self.keyring.as_ref().ok_or(KeyringError::NoKeyring)?;
+        match keyring.insert(part, index, bytes) {
+            Ok(()) => {
+                for earlier in &self.earlier {
+                    earlier.share(keyring, part, index);
+                }
+                Ok(())
+            }
+            Err(error) => {
+                let taken = self.earlier.iter().any(|earlier| earlier.insert(part, index, bytes).is_ok());
+                if taken { Ok(()) } else { Err(error) }
+            }
         }
-        first
     }
 
     pub(crate) fn await_part(&self, part: &NeededPart) {

@@ -201,11 +201,26 @@ impl Keyring {
         self.held.load(Relaxed)
     }
 
+    /// Whether equal hashes in the same place are the same part. Values are unmasked in it, so the mask counts, too.
+    fn shares_parts(&self, other: &Self) -> bool {
+        let key = |root: &Root| (root.keyring_id, root.keyring_key_id, root.bucket_bits);
+        key(&self.root) == key(&other.root)
+    }
+
+    /// Takes over a part that has come for another keyring, if this one has the same.
+    pub(crate) fn share(&self, other: &Self, part: PartKind, index: u32) {
+        if self.shares_parts(other)
+            && self.hash(part, index) == other.hash(part, index)
+            && let (Some(slot), Some(from)) = (self.slot(part, index), other.slot(part, index))
+            && let Some(part) = from.get()
+        {
+            slot.put(part.clone(), from.number());
+        }
+    }
+
     /// Takes over every part that did not change.
     pub(crate) fn adopt(&mut self, before: &Self) {
-        // Values are unmasked already, so the mask has to be the same; and places have to be.
-        let key = |root: &Root| (root.keyring_id, root.keyring_key_id, root.bucket_bits);
-        if key(&self.root) == key(&before.root) {
+        if self.shares_parts(before) {
             slots::adopt(&mut self.slots, self.root.part_hashes(), &before.slots, before.root.part_hashes());
         }
         *self.held.get_mut() = eviction::size(&self.slots);

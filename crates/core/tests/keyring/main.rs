@@ -11,6 +11,7 @@
 mod building;
 mod damage;
 mod model;
+mod parts;
 mod reading;
 mod replacing;
 mod verdicts;
