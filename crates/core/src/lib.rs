@@ -85,8 +85,8 @@ pub use key_id::{InvalidKeyId, KeyId};
 pub use keyring::{
     AcceptedSecret, BUNDLE_PREAMBLE_LEN, BuildError, BundleHead, Freshness, FreshnessRequirement, KeyRecord,
     KeyringBuilder, KeyringError, KeyringKey, KeyringPart, KeyringReader, KeyringSecret, KeyringTerms, Limit,
-    MAX_POLICY_LEN, MAX_ROOT_LEN, NeededPart, POLICIES_PER_PAGE, PartKind, Policy, PolicyError, PolicyTerms,
-    bundle_head, bundle_head_len, root_part_hashes,
+    MAX_POLICY_LEN, MAX_ROOT_LEN, NeededPart, POLICIES_PER_PAGE, PartHash, PartKind, Policy, PolicyError,
+    PolicyTerms, bundle_head, bundle_head_len, root_part_hashes,
 };
 pub use keyring_verifier::{KEYRING_INFO_LEN, KeyringInfo, Replacement};
 pub use master_key::MasterKey;

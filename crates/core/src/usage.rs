@@ -21,7 +21,6 @@ pub struct KeyUsage {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
-#[must_use = "what is drained is told here alone"]
 pub struct UsageBatch {
     /// The beginning of the time of which everything was told when this batch is taken, in Unix seconds.
     pub from: u64,
@@ -31,6 +30,24 @@ pub struct UsageBatch {
     pub uses: Vec<KeyUsage>,
     /// How many uses were not counted, because there was no room for another key.
     pub lost: u64,
+}
+
+impl UsageBatch {
+    /// The same in batches of at most `most_uses` uses, for reports that have a limit. Only the last one covers time: it is
+    /// to be reported after the others.
+    #[must_use]
+    pub fn split(self, most_uses: usize) -> Vec<Self> {
+        let Self { from, until, uses, lost } = self;
+        let parts = uses.chunks(most_uses.max(1));
+        let mut parts: Vec<Self> =
+            parts.map(|uses| Self { from, until: from, uses: uses.to_vec(), lost: 0 }).collect();
+        if parts.is_empty() {
+            parts.push(Self { from, until, uses, lost });
+        } else if let Some(last) = parts.last_mut() {
+            (last.until, last.lost) = (until, lost);
+        }
+        parts
+    }
 }
 
 /// Counts uses by key and remembers the last one, for at most as many keys as it is told to.
@@ -44,9 +61,10 @@ pub struct UsageBatch {
 /// let mut usage = UsageRecorder::new(10_000, 1_790_000_000);
 /// usage.record(KeyId::from_u64(42), 1_790_000_003);
 /// usage.record(KeyId::from_u64(42), 1_790_000_005);
-/// let batches = usage.drain(1_790_000_060, 10_000);
-/// assert_eq!((batches[0].from, batches[0].until), (1_790_000_000, 1_790_000_060));
-/// assert_eq!((batches[0].uses[0].count, batches[0].uses[0].last_used_at), (2, 1_790_000_005));
+/// let batch = usage.drain(1_790_000_060).ok_or("nothing")?;
+/// assert_eq!((batch.from, batch.until), (1_790_000_000, 1_790_000_060));
+/// assert_eq!((batch.uses[0].count, batch.uses[0].last_used_at), (2, 1_790_000_005));
+/// # Ok::<(), &str>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct UsageRecorder {
@@ -146,49 +164,19 @@ impl UsageRecorder {
         }
     }
 
-    /// Gives out everything that was seen, in batches of at most `most_uses` keys, and begins anew at `now` (Unix seconds).
-    /// Only the last batch covers time: it is to be reported after the others.
+    /// Gives out everything that was seen and begins anew at `now` (Unix seconds); `None` if there is nothing to tell.
     ///
-    /// Uses in the second `now` may be in this batch or in the next one, which covers it. Without anything to tell there
-    /// are no batches.
+    /// Uses in the second `now` may be in this batch or in the next one, which covers it. Keep the batch until its arrival
+    /// is confirmed.
     #[must_use = "what is drained is told here alone"]
-    pub fn drain(&mut self, now: u64, most_uses: usize) -> Vec<UsageBatch> {
+    pub fn drain(&mut self, now: u64) -> Option<UsageBatch> {
         let until = now.max(self.from);
         let from =
             if self.lost > 0 { self.lost_at.saturating_add(1).clamp(self.from, until) } else { self.from };
-        let lost = self.lost;
-        let places = core::mem::take(&mut self.places);
-        let uses: Vec<KeyUsage> = places.into_iter().filter(|usage| usage.count != 0).collect();
-        let (most_keys, nothing) = (self.most_keys, uses.is_empty() && from == until && lost == 0);
-        *self = Self::new(most_keys, until);
-        if nothing {
-            return Vec::new();
-        }
-        let mut batches: Vec<UsageBatch> = uses
-            .chunks(most_uses.max(1))
-            .map(|uses| UsageBatch { from, until: from, uses: uses.to_vec(), lost: 0 })
-            .collect();
-        if batches.is_empty() {
-            batches.push(UsageBatch { from, until: from, uses: Vec::new(), lost: 0 });
-        }
-        if let Some(last) = batches.last_mut() {
-            (last.until, last.lost) = (until, lost);
-        }
-        batches
-    }
-
-    /// Takes back a batch that could not be reported: it is told again with the next ones.
-    ///
-    /// Only if nobody may have taken it; otherwise report the same batch again.
-    pub fn put_back(&mut self, batch: UsageBatch) {
-        self.from = self.from.min(batch.from);
-        self.lost = self.lost.saturating_add(batch.lost);
-        if batch.lost > 0 {
-            self.lost_at = self.lost_at.max(batch.from.saturating_sub(1));
-        }
-        for usage in batch.uses.into_iter().filter(|usage| usage.count != 0) {
-            self.add(usage);
-        }
+        let before = core::mem::replace(self, Self::new(self.most_keys, until));
+        let uses: Vec<KeyUsage> = before.places.into_iter().filter(|usage| usage.count != 0).collect();
+        let nothing = uses.is_empty() && from == until && before.lost == 0;
+        (!nothing).then_some(UsageBatch { from, until, uses, lost: before.lost })
     }
 }
 
@@ -196,14 +184,14 @@ impl UsageRecorder {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::{collections::BTreeMap, vec};
+    use std::collections::BTreeMap;
 
     fn id(number: u64) -> KeyId {
         KeyId::from_u64(number)
     }
 
-    fn sorted(batches: &[UsageBatch]) -> Vec<(u64, u32, u64)> {
-        let uses = batches.iter().flat_map(|batch| &batch.uses);
+    fn sorted(batch: &UsageBatch) -> Vec<(u64, u32, u64)> {
+        let uses = batch.uses.iter();
         let mut uses: Vec<_> =
             uses.map(|usage| (usage.key_id.as_u64(), usage.count, usage.last_used_at)).collect();
         uses.sort_unstable();
@@ -211,20 +199,20 @@ mod tests {
     }
 
     #[test]
-    fn time_is_covered_without_a_gap_and_by_the_last_batch_alone() {
+    fn time_is_covered_without_a_gap_and_by_the_last_part_alone() {
         let mut usage = UsageRecorder::new(100, 10);
-        assert_eq!(usage.drain(10, 10), []);
+        assert_eq!(usage.drain(10), None);
         for key in 0..5 {
             usage.record(id(key), 12);
         }
-        let batches = usage.drain(20, 2);
-        let covered: Vec<_> =
-            batches.iter().map(|batch| (batch.from, batch.until, batch.uses.len())).collect();
+        let parts = usage.drain(20).unwrap().split(2);
+        let covered: Vec<_> = parts.iter().map(|batch| (batch.from, batch.until, batch.uses.len())).collect();
         assert_eq!(covered, [(10, 10, 2), (10, 10, 2), (10, 20, 1)]);
-        let next = usage.drain(25, 2);
-        assert_eq!((next[0].from, next[0].until, next[0].uses.len()), (20, 25, 0));
-        assert_eq!(usage.drain(24, 2), [], "a clock that goes back covers nothing");
-        assert_eq!(usage.drain(30, 2)[0].from, 25);
+        let next = usage.drain(25).unwrap();
+        assert_eq!((next.from, next.until, next.uses.len()), (20, 25, 0));
+        assert_eq!(next.clone().split(2), [next]);
+        assert_eq!(usage.drain(24), None, "a clock that goes back covers nothing");
+        assert_eq!(usage.drain(30).unwrap().from, 25);
     }
 
     #[test]
@@ -234,29 +222,16 @@ mod tests {
             usage.record(id(key), 12);
         }
         usage.record(id(1), 15);
-        let batches = usage.drain(20, 10);
-        assert_eq!(batches.len(), 1);
-        assert_eq!((batches[0].from, batches[0].until, batches[0].lost), (13, 20, 2));
-        assert_eq!(sorted(&batches), [(0, 1, 12), (1, 2, 15), (2, 1, 12)]);
-        assert_eq!(usage.drain(21, 10)[0].from, 20, "and from then on everything is told again");
+        let batch = usage.drain(20).unwrap();
+        assert_eq!((batch.from, batch.until, batch.lost), (13, 20, 2));
+        assert_eq!(sorted(&batch), [(0, 1, 12), (1, 2, 15), (2, 1, 12)]);
+        assert_eq!(batch.split(2).iter().map(|part| part.lost).collect::<Vec<_>>(), [0, 2]);
+        assert_eq!(usage.drain(21).unwrap().from, 20, "and from then on everything is told again");
 
         let mut none = UsageRecorder::new(0, 10);
         none.record(id(1), 25);
-        let batches = none.drain(20, 10);
-        assert_eq!((batches[0].from, batches[0].until, batches[0].lost), (20, 20, 1));
-    }
-
-    #[test]
-    fn what_could_not_be_reported_is_told_again() {
-        let mut usage = UsageRecorder::new(10, 10);
-        usage.record(id(1), 12);
-        let failed = usage.drain(20, 10).remove(0);
-        usage.record(id(1), 22);
-        usage.record(id(2), 21);
-        usage.put_back(failed);
-        let batches = usage.drain(30, 10);
-        assert_eq!((batches[0].from, batches[0].until), (10, 30));
-        assert_eq!(sorted(&batches), [(1, 2, 22), (2, 1, 21)]);
+        let batch = none.drain(20).unwrap();
+        assert_eq!((batch.from, batch.until, batch.lost), (20, 20, 1));
     }
 
     proptest! {
@@ -277,12 +252,11 @@ mod tests {
                 }
             }
             prop_assert_eq!(usage.keys(), model.len());
-            let batches = usage.drain(50, 7);
+            let batch = usage.drain(50).unwrap();
             let expected: Vec<_> = model.iter().map(|(&key, &(count, at))| (key, count, at)).collect();
-            prop_assert_eq!(sorted(&batches), expected);
-            prop_assert_eq!(batches.iter().map(|batch| batch.lost).sum::<u64>(), lost);
+            prop_assert_eq!(sorted(&batch), expected);
+            prop_assert_eq!(batch.lost, lost);
             prop_assert_eq!(usage.keys(), 0);
-            prop_assert_eq!(vec![(50, 50)], vec![(usage.from, usage.from)]);
         }
     }
 }

@@ -15,7 +15,8 @@ impl RawVerifier {
     /// of uses of each batch, and of each use the key's id, the count, and when it was last.
     pub fn drain_usage(&mut self, now: f64, most_uses: u32) -> Vec<u64> {
         let mut row = Vec::new();
-        for batch in self.usage.iter_mut().flat_map(|usage| usage.drain(now as u64, most_uses as usize)) {
+        let batch = self.usage.as_mut().and_then(|usage| usage.drain(now as u64));
+        for batch in batch.into_iter().flat_map(|batch| batch.split(most_uses as usize)) {
             row.extend([batch.from, batch.until, batch.lost, batch.uses.len() as u64]);
             for usage in batch.uses {
                 row.extend([usage.key_id.as_u64(), usage.count.into(), usage.last_used_at]);

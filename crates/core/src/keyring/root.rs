@@ -83,8 +83,9 @@ pub const MAX_ROOT_LEN: usize = HEAD
     + 1
     + MAX_AUTHENTICATORS as usize * (12 + MAX_AUTHENTICATOR);
 
-/// SHA-256 of a part; zeros where there is none.
-pub(crate) type Hash = [u8; 32];
+/// SHA-256 of a part of a keyring, which is its name; zeros where there is none.
+pub type PartHash = [u8; 32];
+pub(crate) type Hash = PartHash;
 pub(crate) const NO_PART: Hash = [0; 32];
 
 /// A shared secret in a root.

@@ -1,0 +1,162 @@
+//! Getting the parts that verdicts need: each once at a time, few at once, and not for ever for requests that prove
+//! nothing.
+
+use crate::{
+    engine::{Engine, EngineError},
+    event::Event,
+    fetch_budget::FetchBudget,
+    source::{KeyringSource, SourceError},
+    verifier::Shared,
+};
+use claviger_core::{KeyringError, NeededPart, PartHash};
+use sha2::{Digest, Sha256};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+use tokio::{
+    sync::{Mutex as AsyncMutex, Semaphore},
+    time::{Instant, timeout},
+};
+
+/// How many parts are fetched at once.
+const MOST_FETCHES: usize = 8;
+/// How many requests may wait for parts.
+const MOST_WAITING: usize = 4096;
+/// Of how many parts it is remembered that they could not be had.
+const MOST_FAILED: usize = 1024;
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// What was fetched, and what could not be.
+pub(crate) struct Fetching {
+    pub(crate) budget: FetchBudget,
+    permits: Semaphore,
+    waiting: AtomicUsize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    under_way: HashMap<PartHash, Arc<Flight>>,
+    failed: HashMap<PartHash, Failure>,
+}
+
+/// A fetch that is under way. Whoever holds the lock fetches; if he is gone before he is done, the next one does.
+#[derive(Default)]
+struct Flight {
+    done: AsyncMutex<bool>,
+}
+
+struct Failure {
+    pause: Duration,
+    until: Instant,
+}
+
+/// Counts a request that waits for as long as it lives.
+struct Waiting<'w>(&'w AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Fetching {
+    pub(crate) fn new() -> Self {
+        Self {
+            budget: FetchBudget::new(),
+            permits: Semaphore::new(MOST_FETCHES),
+            waiting: AtomicUsize::new(0),
+            state: Mutex::default(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait(&self) -> Option<Waiting<'_>> {
+        let waiting = Waiting(&self.waiting);
+        (self.waiting.fetch_add(1, Relaxed) < MOST_WAITING).then_some(waiting)
+    }
+
+    fn may_try(&self, hash: &PartHash) -> bool {
+        self.state().failed.get(hash).is_none_or(|failure| failure.until <= Instant::now())
+    }
+
+    fn note_failure(&self, hash: PartHash) {
+        let mut state = self.state();
+        if state.failed.len() >= MOST_FAILED && !state.failed.contains_key(&hash) {
+            state.failed.clear();
+        }
+        let pause = state.failed.get(&hash).map_or(FIRST_PAUSE, |failure| failure.pause.saturating_mul(2));
+        let pause = pause.min(LONGEST_PAUSE);
+        let now = Instant::now();
+        let until = now.checked_add(pause).unwrap_or(now);
+        state.failed.insert(hash, Failure { pause, until });
+    }
+}
+
+impl<E: Engine> Shared<E> {
+    /// Gets a part that a verdict needs, at `now` in Unix seconds; whether it makes sense to decide again. Each fetch takes
+    /// a token of the budget, which is counted in `spent`.
+    pub(crate) async fn get_part(&self, part: &NeededPart, now: u64, spent: &mut u32) -> bool {
+        let Some(source) = &self.source else { return false };
+        let fetching = &self.fetching;
+        let Some(_waiting) = fetching.wait() else { return false };
+        if !fetching.may_try(&part.hash) {
+            return false;
+        }
+        let flight = Arc::clone(fetching.state().under_way.entry(part.hash).or_default());
+        let mut done = flight.done.lock().await;
+        if *done {
+            return true;
+        }
+        if !fetching.budget.take(now) {
+            fetching.state().under_way.remove(&part.hash);
+            return false;
+        }
+        *spent = spent.saturating_add(1);
+        self.fetch_part(source.as_ref(), part).await;
+        *done = true;
+        fetching.state().under_way.remove(&part.hash);
+        true
+    }
+
+    /// Fetches a part and puts it in. One that cannot be had is awaited: until it comes, the keyring before decides.
+    pub(crate) async fn fetch_part(&self, source: &dyn KeyringSource, part: &NeededPart) {
+        match self.try_fetch_part(source, part).await {
+            Ok(true) => drop(self.fetching.state().failed.remove(&part.hash)),
+            outcome => {
+                self.engine.await_part(part);
+                self.fetching.note_failure(part.hash);
+                self.tell(&Event::PartFailed { part, error: outcome.as_ref().err() });
+            }
+        }
+    }
+
+    async fn try_fetch_part(
+        &self,
+        source: &dyn KeyringSource,
+        part: &NeededPart,
+    ) -> Result<bool, SourceError> {
+        let Ok(_permit) = self.fetching.permits.acquire().await else { return Ok(false) };
+        let Some(bytes) = timeout(self.timeout, source.part(&part.hash)).await?? else { return Ok(false) };
+        if Sha256::digest(&bytes)[..] != part.hash {
+            return Err(KeyringError::WrongHash { part: part.part, index: part.index }.into());
+        }
+        match self.engine.insert_part(part, &bytes) {
+            Ok(()) => {}
+            // The keyring was replaced meanwhile, and does not have this part any more: nothing to be told.
+            Err(EngineError::Keyring(KeyringError::WrongHash { .. } | KeyringError::NoSuchPart { .. })) => {}
+            Err(error) => return Err(error.into()),
+        }
+        self.engine.evict_parts(self.cache_limit);
+        Ok(true)
+    }
+}
