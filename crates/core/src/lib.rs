@@ -86,7 +86,7 @@ pub use keyring::{
     AcceptedSecret, BUNDLE_PREAMBLE_LEN, BuildError, BundleHead, Freshness, FreshnessRequirement, KeyRecord,
     KeyringBuilder, KeyringError, KeyringKey, KeyringPart, KeyringReader, KeyringSecret, KeyringTerms, Limit,
     MAX_POLICY_LEN, MAX_ROOT_LEN, NeededPart, POLICIES_PER_PAGE, PartHash, PartKind, Policy, PolicyError,
-    PolicyTerms, bundle_head, bundle_head_len, root_part_hashes,
+    PolicyTerms, bundle_head, bundle_head_len, root_part_hashes, root_parts,
 };
 pub use keyring_verifier::{KEYRING_INFO_LEN, KeyringInfo, Replacement};
 pub use master_key::MasterKey;

@@ -3,13 +3,16 @@
 use crate::{
     engine::{CALL_TICKS, MEMORY_LIMIT},
     error::HostError,
-    keyring::{InsertedParts, Keyring},
+    keyring::Keyring,
     keyring_keys::KeyringKeys,
+    parts::Parts,
     policies::CheckedPolicies,
     secrets::Secrets,
     trust::Trust,
 };
-use claviger_core::{ContextRecord, DenialCode, KeyId, Policy, RequestContext, VERDICT_RECORD_LEN, Verdict};
+use claviger_core::{
+    ContextRecord, DenialCode, KeyId, NeededPart, Policy, RequestContext, VERDICT_RECORD_LEN, Verdict,
+};
 use std::sync::Arc;
 use wasmtime::{
     Engine, Instance as WasmInstance, InstancePre, Memory, Store, StoreLimits, StoreLimitsBuilder, TypedFunc,
@@ -35,6 +38,8 @@ pub(crate) struct Instance {
     pub(crate) memory: Memory,
     /// What it was last given.
     pub(crate) keyring: Option<Arc<Keyring>>,
+    /// The parts that it was told to wait for.
+    pub(crate) awaited: Vec<NeededPart>,
     instance: WasmInstance,
     policies: CheckedPolicies,
     verify_key: TypedFunc<(u32, u64), u32>,
@@ -94,6 +99,7 @@ impl Instance {
             store,
             memory,
             keyring: None,
+            awaited: Vec::new(),
             instance,
             policies: CheckedPolicies::new(),
             verify_key,
@@ -170,12 +176,15 @@ impl Instance {
         &mut self,
         presented: &[u8],
         context: &RequestContext<'_>,
-        inserted: &InsertedParts,
+        parts: &Parts,
     ) -> Result<Verdict<'static>, HostError> {
+        if !self.awaited.is_empty() {
+            self.settle(parts)?;
+        }
         let verdict = self.ask(presented, context)?;
         match &verdict {
             Verdict::Denied(denied) if denied.needed.is_some() => {
-                self.verify_with_parts(presented, context, inserted, verdict)
+                self.verify_with_parts(presented, context, parts, verdict)
             }
             _ => Ok(verdict),
         }

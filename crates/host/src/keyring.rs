@@ -1,10 +1,7 @@
 //! Keyrings as this host keeps them: the bytes stay here, and parts enter an instance when a verdict needs them.
 
-use sha2::{Digest, Sha256};
-use std::{
-    collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
-};
+use claviger_core::{BundleHead, KeyringError};
+use std::sync::Arc;
 
 /// Longer than any part of a keyring, and than the head of any bundle.
 pub(crate) const LONGEST_PART: usize = 16 << 20;
@@ -41,29 +38,15 @@ impl Keyring {
         (*self.bytes).as_ref().get(..self.head_len)
     }
 
+    /// The root alone.
+    pub(crate) fn root_bytes(&self) -> Result<&[u8], KeyringError> {
+        let head = self.head().ok_or(KeyringError::Truncated)?;
+        if self.bundle_len == 0 { Ok(head) } else { Ok(BundleHead::read(head, self.bundle_len)?.root()) }
+    }
+
     /// The part in this place of the bundle: offset and length.
     pub(crate) fn part(&self, (offset, len): (u64, u32)) -> Option<&[u8]> {
         let (start, len) = (usize::try_from(offset).ok()?, usize::try_from(len).ok()?);
         (*self.bytes).as_ref().get(start..)?.get(..len)
-    }
-}
-
-/// Parts that were inserted one by one, by their SHA-256: for instances that have yet to need them, and for keyrings
-/// to come that have the same parts.
-#[derive(Default)]
-pub(crate) struct InsertedParts {
-    by_hash: RwLock<HashMap<[u8; 32], Arc<[u8]>>>,
-}
-
-impl InsertedParts {
-    pub(crate) fn get(&self, hash: &[u8; 32]) -> Option<Arc<[u8]>> {
-        self.by_hash.read().unwrap_or_else(PoisonError::into_inner).get(hash).cloned()
-    }
-
-    /// Keeps a part that an instance has taken.
-    pub(crate) fn keep(&self, part: &[u8]) {
-        let hash = Sha256::digest(part).into();
-        let mut by_hash = self.by_hash.write().unwrap_or_else(PoisonError::into_inner);
-        by_hash.entry(hash).or_insert_with(|| part.into());
     }
 }

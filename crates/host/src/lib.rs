@@ -21,8 +21,12 @@
 //! # }
 //! ```
 //!
+//! It is also an engine of the crate `claviger`, which gets keyrings from files and URLs and keeps them fresh:
+//! `claviger::Verifier::with_engine(verifier)`.
+//!
 //! [`VerifyKey`]: claviger_core::VerifyKey
 
+mod client_engine;
 mod engine;
 mod error;
 mod instance;
@@ -30,6 +34,7 @@ mod keyring;
 mod keyring_keys;
 mod loading;
 mod module;
+mod parts;
 mod policies;
 mod pool;
 mod secrets;

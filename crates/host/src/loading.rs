@@ -4,7 +4,8 @@ use crate::{
     engine::LOAD_TICKS,
     error::HostError,
     instance::Instance,
-    keyring::{InsertedParts, Keyring, LONGEST_PART, SharedBytes},
+    keyring::{Keyring, LONGEST_PART, SharedBytes},
+    parts::Parts,
 };
 use claviger_core::{
     BUNDLE_PREAMBLE_LEN, DenialCode, KEYRING_INFO_LEN, KeyringError, KeyringInfo, MAX_ROOT_LEN, NeededPart,
@@ -54,6 +55,8 @@ impl Instance {
     /// Takes a keyring that another instance of the same configuration has taken.
     pub(crate) fn take_keyring(&mut self, keyring: &Arc<Keyring>) -> Result<(), HostError> {
         self.enter(keyring)?;
+        // It is told again what it is to wait for.
+        self.awaited.clear();
         self.keyring = Some(Arc::clone(keyring));
         Ok(())
     }
@@ -106,13 +109,13 @@ impl Instance {
         &mut self,
         presented: &[u8],
         context: &RequestContext<'_>,
-        inserted: &InsertedParts,
+        parts: &Parts,
         mut verdict: Verdict<'static>,
     ) -> Result<Verdict<'static>, HostError> {
         for _ in 0..MOST_PARTS {
             let Verdict::Denied(denied) = &mut verdict else { break };
             let Some(needed) = denied.needed else { break };
-            match self.provide(&needed, inserted)? {
+            match self.provide(&needed, parts)? {
                 Provided::Here => verdict = self.ask(presented, context)?,
                 Provided::Nowhere => break,
                 Provided::Invalid => {
@@ -124,21 +127,60 @@ impl Instance {
         Ok(verdict)
     }
 
-    fn provide(&mut self, needed: &NeededPart, inserted: &InsertedParts) -> Result<Provided, HostError> {
-        let (kept, keyring) = (inserted.get(&needed.hash), self.keyring.clone());
+    fn provide(&mut self, needed: &NeededPart, parts: &Parts) -> Result<Provided, HostError> {
+        let (kept, keyring) = (parts.get(&needed.hash), self.keyring.clone());
         let bytes = match (&kept, needed.in_bundle) {
             (Some(kept), _) => &kept[..],
-            (None, None) => return Ok(Provided::Nowhere),
+            (None, None) => return self.wait_for(needed, parts),
             (None, Some(place)) => match keyring.as_ref().and_then(|keyring| keyring.part(place)) {
                 Some(bytes) => bytes,
                 None => return Ok(Provided::Invalid),
             },
         };
         match self.insert_part(needed.part, needed.index, bytes) {
-            Ok(()) => Ok(Provided::Here),
-            Err(HostError::Keyring(_)) => Ok(Provided::Invalid),
-            Err(error) => Err(error),
+            Ok(()) => {}
+            Err(HostError::Keyring(_)) => return Ok(Provided::Invalid),
+            Err(error) => return Err(error),
         }
+        self.evict_parts(parts)?;
+        Ok(Provided::Here)
+    }
+
+    /// Waits for a part that is on its way to this host: meanwhile the keyring before decides, if there is one.
+    fn wait_for(&mut self, needed: &NeededPart, parts: &Parts) -> Result<Provided, HostError> {
+        let known = self.awaited.iter().any(|awaited| awaited.hash == needed.hash);
+        if known || !parts.is_awaited(&needed.hash) {
+            return Ok(Provided::Nowhere);
+        }
+        self.write(0, &needed.hash)?;
+        self.call_keyring("claviger_keyring_await", (u32::from(needed.part.number()), needed.index))?;
+        self.awaited.push(*needed);
+        Ok(Provided::Here)
+    }
+
+    /// Puts in what was awaited and has come, before anything is decided without it.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn settle(&mut self, parts: &Parts) -> Result<(), HostError> {
+        for awaited in std::mem::take(&mut self.awaited) {
+            match parts.get(&awaited.hash) {
+                // What another keyring has instead, it has another way.
+                Some(bytes) => match self.insert_part(awaited.part, awaited.index, &bytes) {
+                    Ok(()) => self.evict_parts(parts)?,
+                    Err(HostError::Keyring(_)) => {}
+                    Err(error) => return Err(error),
+                },
+                None => self.awaited.push(awaited),
+            }
+        }
+        Ok(())
+    }
+
+    fn evict_parts(&mut self, parts: &Parts) -> Result<(), HostError> {
+        if let Some(limit) = parts.limit() {
+            self.call_keyring("claviger_keyring_evict", u32::try_from(limit).unwrap_or(u32::MAX))?;
+        }
+        Ok(())
     }
 
     /// Writes into the part buffer, and returns the length.

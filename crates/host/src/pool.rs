@@ -68,6 +68,8 @@ struct State {
     trust: Arc<Trust>,
     /// The keyring that every instance has from when it is lent next.
     keyring: Option<(Arc<Keyring>, KeyringInfo)>,
+    /// The one before, if parts of the present one may still be on their way.
+    earlier: Option<Arc<Keyring>>,
     /// Counts replacements. A lent instance remembers after which of them it was lent.
     generation: u64,
     /// The generation that brought the present trust. Instances of an earlier one hold something else.
@@ -98,6 +100,7 @@ impl Pool {
             waiting: 0,
             trust: Arc::new(trust),
             keyring: None,
+            earlier: None,
             generation: 0,
             trusted_since: 0,
             outdated: 0,
@@ -129,9 +132,9 @@ impl Pool {
         if current {
             return Ok(lent);
         }
-        let (trust, keyring) = state.goods();
+        let goods = state.goods();
         drop(state);
-        lent.bring_up_to_date(&trust, keyring.as_ref())?;
+        lent.bring_up_to_date(&goods)?;
         Ok(lent)
     }
 
@@ -143,11 +146,11 @@ impl Pool {
             }
             if state.live < self.options.max_instances {
                 state.live = state.live.saturating_add(1);
-                let ((trust, keyring), generation) = (state.goods(), state.generation);
+                let (goods, generation) = (state.goods(), state.generation);
                 drop(state);
                 // From here on the loan is counted; if the instance cannot be made, dropping it counts it out.
                 let mut lent = self.loan(None, generation);
-                lent.make(&trust, keyring.as_ref())?;
+                lent.make(&goods)?;
                 return Ok(lent);
             }
             let waited = started.elapsed();
@@ -171,7 +174,7 @@ impl Pool {
         let mut state = self.state();
         let mut idle = std::mem::take(&mut state.idle);
         let lent = state.live.saturating_sub(idle.len());
-        (state.trust, state.keyring) = (Arc::new(trust), None);
+        (state.trust, state.keyring, state.earlier) = (Arc::new(trust), None, None);
         state.generation = state.generation.wrapping_add(1);
         state.trusted_since = state.generation;
         state.live = lent;
@@ -186,17 +189,31 @@ impl Pool {
     /// Puts a keyring in the place of the present one. An instance of its own, at the present keyring, decides whether
     /// it is taken, so that no load keeps a revocation waiting; the others get it when they are lent next. When it
     /// returns, no call is under way with the present one, and none will be, as with [`replace`](Self::replace).
-    pub(crate) fn replace_keyring(&self, bytes: SharedBytes, now: u64) -> Result<Replacement, HostError> {
+    ///
+    /// `taking` is told the keyring that will be in use and the one before, or ends it all.
+    pub(crate) fn replace_keyring(
+        &self,
+        bytes: SharedBytes,
+        now: u64,
+        taking: impl FnOnce(&Keyring, KeyringInfo, Option<&Keyring>) -> Result<(), HostError>,
+    ) -> Result<Replacement, HostError> {
         let _replacing = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
-        let (trust, present) = self.state().goods();
+        let (trust, present, _) = self.state().goods();
         let mut judge = self.module.instantiate(&trust)?;
         if let Some(present) = &present {
             judge.take_keyring(present)?;
         }
         let (replacement, taken) = judge.offer_keyring(bytes, now)?;
         let Some(taken) = taken else { return Ok(replacement) };
+        taking(&taken.0, taken.1, present.as_deref())?;
+        let whole = taken.0.bundle_len != 0;
         let mut state = self.state();
-        let before = state.keyring.replace(taken);
+        let mut before = state.keyring.replace(taken).map(|(keyring, _)| keyring);
+        if replacement == Replacement::Replaced {
+            // It may know what is on its way to the present one.
+            let earlier = if whole { None } else { before.take() };
+            before = std::mem::replace(&mut state.earlier, earlier).or(before);
+        }
         state.generation = state.generation.wrapping_add(1);
         state.outdated = state.live.saturating_sub(state.idle.len());
         // What waits to be lent need not keep the old one's bytes until then.
@@ -231,18 +248,22 @@ impl Pool {
     }
 }
 
+/// What an instance must have: what it trusts, the keyring, and if it is new the one before.
+type Goods = (Arc<Trust>, Option<Arc<Keyring>>, Option<Arc<Keyring>>);
+
 impl State {
     /// What an instance must have.
-    fn goods(&self) -> (Arc<Trust>, Option<Arc<Keyring>>) {
-        (Arc::clone(&self.trust), self.keyring.as_ref().map(|(keyring, _)| Arc::clone(keyring)))
+    fn goods(&self) -> Goods {
+        let keyring = self.keyring.as_ref().map(|(keyring, _)| Arc::clone(keyring));
+        (Arc::clone(&self.trust), keyring, self.earlier.clone())
     }
 }
 
 impl Lent<'_> {
     /// Makes a new instance on this loan.
-    fn make(&mut self, trust: &Trust, keyring: Option<&Arc<Keyring>>) -> Result<(), HostError> {
+    fn make(&mut self, (trust, keyring, earlier): &Goods) -> Result<(), HostError> {
         let mut instance = self.pool.module.instantiate(trust)?;
-        if let Some(keyring) = keyring {
+        for keyring in earlier.iter().chain(keyring) {
             instance.take_keyring(keyring)?;
         }
         self.instance = Some(instance);
@@ -251,7 +272,8 @@ impl Lent<'_> {
 
     /// Gives the instance the present keyring; if it does not take it, another one has its place.
     #[cold]
-    fn bring_up_to_date(&mut self, trust: &Trust, keyring: Option<&Arc<Keyring>>) -> Result<(), HostError> {
+    fn bring_up_to_date(&mut self, goods: &Goods) -> Result<(), HostError> {
+        let keyring = goods.1.as_ref();
         let taken =
             self.instance.as_mut().zip(keyring).map(|(instance, keyring)| instance.take_keyring(keyring));
         if let Some(Ok(())) = taken {
@@ -259,7 +281,7 @@ impl Lent<'_> {
         }
         // It makes room in the engine before the other one is made.
         self.instance = None;
-        self.make(trust, keyring)
+        self.make(goods)
     }
 
     /// Calls what is lent. After an error it is kept only if that spares it.

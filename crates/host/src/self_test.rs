@@ -1,7 +1,7 @@
 //! A module is tried out before it is relied on: it must decide as the core of this host does.
 
 use crate::{
-    error::HostError, instance::Instance, keyring::InsertedParts, keyring_keys::KeyringKeys, module::Module,
+    error::HostError, instance::Instance, keyring_keys::KeyringKeys, module::Module, parts::Parts,
     secrets::Secrets, trust::Trust,
 };
 use claviger_core::{
@@ -83,6 +83,6 @@ fn compare(
     key: &str,
     context: &RequestContext<'_>,
 ) -> Result<(), HostError> {
-    let verdict = hosted.verify_key(key.as_bytes(), context, &InsertedParts::default())?;
+    let verdict = hosted.verify_key(key.as_bytes(), context, &Parts::default())?;
     if verdict == native.verify_key(key, context) { Ok(()) } else { Err(HostError::SelfTestFailed) }
 }

@@ -2,9 +2,9 @@
 
 use crate::{
     error::HostError,
-    keyring::InsertedParts,
     keyring_keys::KeyringKeys,
     module::Module,
+    parts::Parts,
     pool::{Pool, PoolOptions},
     secrets::Secrets,
     trust::Trust,
@@ -19,8 +19,8 @@ use std::sync::Arc;
 /// An instance keeps its secrets and its parts of the keyring between calls. One that traps, is interrupted or answers
 /// nonsense is thrown away and another takes its place; the others are not affected.
 pub struct Verifier {
-    pool: Pool,
-    inserted: InsertedParts,
+    pub(crate) pool: Pool,
+    pub(crate) parts: Parts,
 }
 
 impl Verifier {
@@ -69,7 +69,7 @@ impl Verifier {
 
     fn trusting(module: &Module, trust: Trust, options: PoolOptions) -> Result<Self, HostError> {
         let pool = Pool::new(module.clone(), trust, options)?;
-        Ok(Self { pool, inserted: InsertedParts::default() })
+        Ok(Self { pool, parts: Parts::default() })
     }
 
     /// What the module says about a presented key: text or any bytes, of any length.
@@ -106,7 +106,7 @@ impl Verifier {
 
     #[inline]
     fn ask(&self, presented: &[u8], context: &RequestContext<'_>) -> Result<Verdict<'static>, HostError> {
-        self.pool.lend()?.call(|instance| instance.verify_key(presented, context, &self.inserted))
+        self.pool.lend()?.call(|instance| instance.verify_key(presented, context, &self.parts))
     }
 
     /// Puts a keyring in the place of the present one, for every instance: a bundle, or a root alone whose parts are
@@ -131,13 +131,13 @@ impl Verifier {
         now: u64,
     ) -> Result<Replacement, HostError> {
         self.check_takes_keyrings()?;
-        self.pool.replace_keyring(Arc::new(keyring), now)
+        self.pool.replace_keyring(Arc::new(keyring), now, |_, _, _| Ok(()))
     }
 
     /// Inserts a part of the keyring that a verdict [needed](claviger_core::Denied::needed), for every instance.
     ///
     /// This host keeps it for instances that have yet to need it and for later keyrings that have the same part, for as
-    /// long as the verifier lives: there is no bound to the parts that it keeps but what is inserted.
+    /// long as the verifier lives, unless it is told [how much memory](Self::evict_parts) parts may take.
     ///
     /// # Errors
     /// [`HostError::Keyring`] if it is not what the root says, or if there is no root; otherwise those of
@@ -145,8 +145,14 @@ impl Verifier {
     pub fn insert_part(&self, part: PartKind, index: u32, bytes: &[u8]) -> Result<(), HostError> {
         self.check_takes_keyrings()?;
         self.pool.lend()?.call(|instance| instance.insert_part(part, index, bytes))?;
-        self.inserted.keep(bytes);
+        self.parts.keep(bytes);
         Ok(())
+    }
+
+    /// From now on parts that are inserted one by one take at most so many bytes of memory in this host, and so many again
+    /// in each instance, but for the last eight. Those go first that nobody has proved a key with.
+    pub fn evict_parts(&self, limit: usize) {
+        self.parts.set_limit(limit);
     }
 
     /// The keyring that is in use.
@@ -155,7 +161,7 @@ impl Verifier {
         self.pool.keyring()
     }
 
-    fn check_takes_keyrings(&self) -> Result<(), HostError> {
+    pub(crate) fn check_takes_keyrings(&self) -> Result<(), HostError> {
         match *self.pool.trust() {
             Trust::Secrets(_) => Err(HostError::Keyring(KeyringError::NoKeyring)),
             Trust::KeyringKeys(_) => Ok(()),

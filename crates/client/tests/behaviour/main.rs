@@ -1,7 +1,6 @@
 //! The verifier as programs use it: sources that work and sources that do not, real files, and a real server.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     reason = "tests fail by panicking, and their helpers do too"

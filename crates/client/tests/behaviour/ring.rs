@@ -85,7 +85,7 @@ impl Ring {
 
     /// Publishes what the keys are now, and returns the root.
     pub(crate) fn publish(&mut self, now: u64) -> Vec<u8> {
-        let mut builder = KeyringBuilder::new(&self.key, self.terms.clone(), self.keys.len());
+        let mut builder = KeyringBuilder::new(&self.key, self.terms, self.keys.len());
         let policy = Policy::new(&PolicyTerms::new(prefix(), "tenant", "owner")).unwrap();
         let page = builder.set_page(0, &[Some(policy)]).unwrap();
         self.parts.insert(page.hash, page.bytes);

@@ -59,7 +59,7 @@ pub use open::{NeededPart, PartKind};
 pub use page::POLICIES_PER_PAGE;
 pub use policy::{Limit, MAX_POLICY_LEN, Policy, PolicyError, PolicyTerms};
 pub use reader::{AcceptedSecret, KeyringReader};
-pub use root::{MAX_ROOT_LEN, PartHash, root_part_hashes};
+pub use root::{MAX_ROOT_LEN, PartHash, root_part_hashes, root_parts};
 
 pub(crate) use bundle::is_bundle;
 

@@ -44,7 +44,7 @@
 //! authenticator that it can check, and skips algorithms that it does not know. Nothing of the body but the place of
 //! the authenticators and the two ids is used before that.
 
-use super::{BuildError, KeyringError, key::KeyringKey, key::Masking, key::mask};
+use super::{BuildError, KeyringError, NeededPart, PartKind, key::KeyringKey, key::Masking, key::mask};
 use crate::{
     bytes::{Reader, Writer},
     key_id::KeyId,
@@ -216,6 +216,21 @@ pub fn root_part_hashes(root: &[u8]) -> Result<Vec<[u8; 32]>, KeyringError> {
     let Root { mut chunks, pages, .. } = read_body(Frame::read(root)?.body).ok_or(KeyringError::Invalid)?;
     chunks.extend(pages);
     Ok(chunks)
+}
+
+/// The parts that a root names, where there is one: chunks by bucket, then policy pages.
+///
+/// It **does not authenticate** the root, as [`root_part_hashes`] does not.
+///
+/// # Errors
+/// Those of [`root_part_hashes`].
+pub fn root_parts(root: &[u8]) -> Result<Vec<NeededPart>, KeyringError> {
+    let root = read_body(Frame::read(root)?.body).ok_or(KeyringError::Invalid)?;
+    let parts = |part, hashes: Vec<Hash>| {
+        let parts = hashes.into_iter().enumerate().filter(|(_, hash)| *hash != NO_PART);
+        parts.map(move |(index, hash)| NeededPart { part, index: index as u32, hash, in_bundle: None })
+    };
+    Ok(parts(PartKind::Chunk, root.chunks).chain(parts(PartKind::Page, root.pages)).collect())
 }
 
 /// Reads the list of authenticators to its end; what algorithm 1 says under `key_id`. `None` if the list is cut off.

@@ -71,13 +71,13 @@ fn imports_are_refused_by_name() {
 
 #[test]
 fn another_version_of_the_abi_is_refused() {
-    for version in [0, 1, 3, u32::MAX] {
+    for version in [0, 1, 2, 4, u32::MAX] {
         let wat = format!(
             r#"(module (func (export "claviger_abi_version") (result i32) i32.const {}))"#,
             version.cast_signed()
         );
         match error(&wat::parse_str(wat).unwrap()) {
-            HostError::WrongAbiVersion { found, expected: 2 } => assert_eq!(found, version),
+            HostError::WrongAbiVersion { found, expected: 3 } => assert_eq!(found, version),
             other => panic!("{other:?}"),
         }
     }
@@ -265,6 +265,8 @@ fn the_embedded_module_wants_nothing_and_exports_the_abi() {
             ("claviger_generate_signed_key", "iilii->i"),
             ("claviger_input", "->i"),
             ("claviger_input_capacity", "->i"),
+            ("claviger_keyring_await", "ii->i"),
+            ("claviger_keyring_evict", "i->i"),
             ("claviger_keyring_info", "->i"),
             ("claviger_keyring_insert", "iii->i"),
             ("claviger_keyring_replace", "ill->i"),

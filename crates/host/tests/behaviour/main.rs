@@ -18,4 +18,5 @@ mod raw;
 mod refreshing;
 mod replacing;
 mod rings;
+mod sources;
 mod verifying;

@@ -1,0 +1,148 @@
+//! The parts of keyrings that were put in one by one, by their SHA-256: for instances that have yet to need them, and for
+//! keyrings to come that have the same parts. And those that are on their way.
+
+use claviger_core::{NeededPart, PartHash};
+use sha2::{Digest, Sha256};
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+/// Parts of this host, for all of its instances.
+#[derive(Default)]
+pub(crate) struct Parts(RwLock<State>);
+
+#[derive(Default)]
+struct State {
+    by_hash: HashMap<PartHash, Arc<[u8]>>,
+    /// In the order in which they came.
+    order: VecDeque<PartHash>,
+    size: usize,
+    /// How many bytes there may be; `None` for any number.
+    limit: Option<usize>,
+    /// Parts of the present keyring that were here, whether or not they still are.
+    seen: HashSet<PartHash>,
+    awaited: HashMap<PartHash, NeededPart>,
+}
+
+impl State {
+    fn make_room(&mut self) {
+        let Some(limit) = self.limit else { return };
+        while self.size > limit
+            && let Some(part) = self.order.pop_front().and_then(|oldest| self.by_hash.remove(&oldest))
+        {
+            self.size = self.size.saturating_sub(part.len());
+        }
+    }
+}
+
+impl Parts {
+    /// The state is changed in steps that leave it sound, whatever a thread died of.
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn get(&self, hash: &PartHash) -> Option<Arc<[u8]>> {
+        self.read().by_hash.get(hash).cloned()
+    }
+
+    /// Keeps a part that an instance has taken.
+    pub(crate) fn keep(&self, part: &[u8]) {
+        let hash: PartHash = Sha256::digest(part).into();
+        let mut state = self.write();
+        state.awaited.remove(&hash);
+        state.seen.insert(hash);
+        if state.by_hash.insert(hash, part.into()).is_none() {
+            state.order.push_back(hash);
+            state.size = state.size.saturating_add(part.len());
+        }
+        state.make_room();
+    }
+
+    /// Keeps at most so many bytes, from now on.
+    pub(crate) fn set_limit(&self, limit: usize) {
+        if self.limit() != Some(limit) {
+            self.write().limit = Some(limit);
+        }
+        if self.read().size > limit {
+            self.write().make_room();
+        }
+    }
+
+    pub(crate) fn limit(&self) -> Option<usize> {
+        self.read().limit
+    }
+
+    /// Notes that a part is on its way, unless it was here before.
+    pub(crate) fn wait_for(&self, part: &NeededPart) {
+        let mut state = self.write();
+        if !state.seen.contains(&part.hash) {
+            state.awaited.insert(part.hash, *part);
+        }
+    }
+
+    pub(crate) fn is_awaited(&self, hash: &PartHash) -> bool {
+        self.read().awaited.contains_key(hash)
+    }
+
+    /// The parts that are on their way.
+    pub(crate) fn awaited(&self) -> Vec<NeededPart> {
+        self.read().awaited.values().copied().collect()
+    }
+
+    /// Forgets what does not concern the keyring with these `parts`, and waits for those that `changed`: there the hash of
+    /// the part before stands beside each.
+    pub(crate) fn follow(
+        &self,
+        parts: &HashSet<PartHash>,
+        changed: impl Iterator<Item = (PartHash, NeededPart)>,
+    ) {
+        let mut state = self.write();
+        let State { by_hash, awaited, seen, .. } = &mut *state;
+        let wanted: Vec<NeededPart> = changed
+            .filter(|(before, part)| {
+                let was_here = by_hash.contains_key(before) || awaited.contains_key(before);
+                was_here && !by_hash.contains_key(&part.hash) && !seen.contains(&part.hash)
+            })
+            .map(|(_, part)| part)
+            .collect();
+        awaited.retain(|hash, _| parts.contains(hash));
+        seen.retain(|hash| parts.contains(hash));
+        awaited.extend(wanted.into_iter().map(|part| (part.hash, part)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use claviger_core::PartKind;
+
+    fn needed(hash: PartHash) -> NeededPart {
+        NeededPart { part: PartKind::Chunk, index: 0, hash, in_bundle: None }
+    }
+
+    #[test]
+    fn what_came_first_goes_first_and_is_not_awaited_again() {
+        let parts = Parts::default();
+        let part = |number: u8| vec![number; 100];
+        let hash = |number: u8| -> PartHash { Sha256::digest(part(number)).into() };
+        (0..10).for_each(|number| parts.keep(&part(number)));
+        assert!(parts.get(&hash(0)).is_some(), "there is no limit yet");
+        parts.set_limit(300);
+        let here: Vec<u8> = (0..10).filter(|&number| parts.get(&hash(number)).is_some()).collect();
+        assert_eq!(here, [7, 8, 9]);
+        parts.keep(&part(8));
+        parts.keep(&part(11));
+        assert!(parts.get(&hash(7)).is_none() && parts.get(&hash(8)).is_some());
+        parts.wait_for(&needed(hash(0)));
+        assert!(!parts.is_awaited(&hash(0)), "it was here");
+        parts.wait_for(&needed(hash(12)));
+        assert_eq!(parts.awaited(), [needed(hash(12))]);
+        parts.keep(&part(12));
+        assert_eq!(parts.awaited(), []);
+    }
+}
