@@ -64,7 +64,7 @@ pub fn all() -> Result<Vec<Box<dyn Face>>> {
         Box::new(Native::default()),
         Box::new(Wasmtime::new()?),
         Box::new(Node::start()?),
-        Box::new(Workerd::start(PARITY_WORKER, ("OPTIONS", "{}"))?),
+        Box::new(Workerd::start(PARITY_WORKER, ("OPTIONS", "{}"), None)?),
     ])
 }
 
@@ -315,7 +315,7 @@ impl Node {
         answers(&self.ask(&request)?)
     }
 
-    fn ask(&mut self, request: &Value) -> Result<String> {
+    pub(crate) fn ask(&mut self, request: &Value) -> Result<String> {
         writeln!(self.requests, "{request}")?;
         self.requests.flush()?;
         let mut line = String::new();
@@ -359,18 +359,19 @@ pub struct Workerd {
 
 impl Workerd {
     /// Starts workerd on a free port with the bundled worker in `folder` of the consumer project, which gets `binding`
-    /// (name and value) as a Worker gets a secret.
+    /// (name and value) as a Worker gets a secret, and, if there is a server of rings on a port, a KV namespace `RINGS` with
+    /// what that has.
     ///
     /// # Errors
     /// If the package is not built or workerd cannot be started.
-    pub fn start(folder: &str, binding: (&str, &str)) -> Result<Self> {
+    pub fn start(folder: &str, binding: (&str, &str), rings: Option<u16>) -> Result<Self> {
         let consumer = consumer()?;
         let binary = fs::read_to_string(consumer.join("workerd-path"))?;
         let config = tempfile::tempdir()?;
         for file in ["worker.js", "claviger.wasm"] {
             fs::copy(consumer.join(folder).join(file), config.path().join(file))?;
         }
-        fs::write(config.path().join("config.capnp"), worker_config(binding)?)?;
+        fs::write(config.path().join("config.capnp"), worker_config(binding, rings)?)?;
         let mut command = Command::new(binary);
         command.current_dir(config.path()).args(["serve", "config.capnp", "--control-fd=1"]);
         let mut child = Process(command.stdout(Stdio::piped()).spawn().context("cannot start workerd")?);
@@ -420,7 +421,7 @@ impl Workerd {
         answers(&self.ask(&request)?)
     }
 
-    fn ask(&self, request: &Value) -> Result<String> {
+    pub(crate) fn ask(&self, request: &Value) -> Result<String> {
         let mut response = ureq::post(self.url("")).send(request.to_string())?;
         Ok(response.body_mut().with_config().limit(1 << 30).read_to_string()?)
     }
@@ -446,13 +447,20 @@ impl Face for Workerd {
     }
 }
 
-fn worker_config((name, value): (&str, &str)) -> Result<String> {
+fn worker_config((name, value): (&str, &str), rings: Option<u16>) -> Result<String> {
     // A Cap'n Proto text escapes what JSON does.
     let value = serde_json::to_string(value)?;
+    let (service, namespace) = match rings {
+        None => (String::new(), ""),
+        Some(port) => (
+            format!(r#"(name = "rings", external = (address = "127.0.0.1:{port}", http = ())),"#),
+            r#"(name = "RINGS", kvNamespace = "rings"),"#,
+        ),
+    };
     Ok(format!(
         r#"using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
-  services = [(name = "main", worker = .worker)],
+  services = [(name = "main", worker = .worker), {service}],
   sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
 );
 const worker :Workerd.Worker = (
@@ -460,7 +468,7 @@ const worker :Workerd.Worker = (
     (name = "worker.js", esModule = embed "worker.js"),
     (name = "claviger.wasm", wasm = embed "claviger.wasm"),
   ],
-  bindings = [(name = "{name}", text = {value})],
+  bindings = [(name = "{name}", text = {value}), {namespace}],
   compatibilityDate = "2026-01-01",
 );
 "#
@@ -517,7 +525,7 @@ fn verdict(answer: Value) -> Result<Value> {
 }
 
 /// JavaScript's names as Rust and HTTP have them: `keyId` → `key_id`.
-fn snake_case(value: Value) -> Value {
+pub(crate) fn snake_case(value: Value) -> Value {
     let object = match value {
         Value::Object(object) => object,
         Value::Array(items) => return items.into_iter().map(snake_case).collect(),

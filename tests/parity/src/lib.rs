@@ -1,6 +1,7 @@
 //! The same keys through every runtime that Claviger has, held against each other.
 //!
 //! - [`faces`]: native, wasmtime, Node and workerd behind one trait.
+//! - [`sourced`]: the same with verifiers that get their keyring from a source; [`ring_server`]: that source.
 //! - [`setup`]: verifier configurations as all of them understand them.
 //! - [`vectors`], [`keyring_vectors`]: the golden cases, written by `cargo xtask vectors`.
 //! - [`metered`]: the module with its instructions counted.
@@ -12,6 +13,8 @@ pub mod inputs;
 pub mod keyring_vectors;
 pub mod metered;
 pub mod ring_inputs;
+pub mod ring_server;
 pub mod rings;
 pub mod setup;
+pub mod sourced;
 pub mod vectors;

@@ -38,7 +38,7 @@ fn the_worker_lets_in_good_keys_only() -> Result<()> {
     let issuer = IssuingKey::new(KeyPrefix::new("acme_live")?, &SharedSecret::parse(secret)?)?;
     let expired = issuer.generate(&[2; 8], SignedKeyTerms::expiring(now - 7200, 60))?;
 
-    let worker = Workerd::start("example-worker", ("ISSUING_SECRET", secret))?;
+    let worker = Workerd::start("example-worker", ("ISSUING_SECRET", secret), None)?;
     let (status, body) = worker.get("", Some(("x-api-key", good)))?;
     let id = claviger_core::parse(good)?.id();
     assert_eq!((status, body), (200, format!("{{\"hello\":\"{id}\",\"readOnly\":false}}")));

@@ -37,7 +37,7 @@ fn every_runtime_gives_the_golden_verdicts() -> Result<()> {
 
 #[test]
 fn native_node_and_workerd_read_the_golden_parts() -> Result<()> {
-    let (mut node, mut workerd) = (Node::start()?, Workerd::start(PARITY_WORKER, ("OPTIONS", "{}"))?);
+    let (mut node, mut workerd) = (Node::start()?, Workerd::start(PARITY_WORKER, ("OPTIONS", "{}"), None)?);
     for_each_case(|batch, case| {
         let Some(parts) = &case.parts else { return Ok(()) };
         let text = String::from_utf8(case.presented()?)?;

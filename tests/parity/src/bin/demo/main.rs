@@ -62,7 +62,7 @@ fn main() -> Result<()> {
     let bindings = json!({STATELESS: signed.options, KEYRING: company.options()}).to_string();
     let mut runtimes = Runtimes {
         faces: [Box::new(Native::default()), Box::new(Wasmtime::new()?), Box::new(Node::start()?)],
-        workerd: Workerd::start(PARITY_WORKER, ("OPTIONS", &bindings))?,
+        workerd: Workerd::start(PARITY_WORKER, ("OPTIONS", &bindings), None)?,
     };
 
     let print = |title: &str, rows: Vec<Row>| -> Result<usize> {
