@@ -19,11 +19,14 @@ const common = {
   external: ["node:*", "../claviger.wasm"],
   logLevel: "warning",
 };
-await build({ ...common, format: "esm", entryPoints: ["src/entry/node.ts", "src/entry/workerd.ts"], outdir: "dist/esm" });
-await build({ ...common, format: "cjs", entryPoints: { node: "src/entry/node-cjs.ts" }, outdir: "dist/cjs" });
+const fileSource = { "file-source": "src/sources/file.ts" };
+const esm = { node: "src/entry/node.ts", workerd: "src/entry/workerd.ts", ...fileSource };
+await build({ ...common, format: "esm", entryPoints: esm, outdir: "dist/esm" });
+await build({ ...common, format: "cjs", entryPoints: { node: "src/entry/node-cjs.ts", ...fileSource }, outdir: "dist/cjs" });
 writeFileSync("dist/cjs/package.json", '{ "type": "commonjs" }\n');
 
 execFileSync(process.execPath, ["node_modules/typescript/bin/tsc"], { stdio: "inherit" });
 rmSync("dist/esm/types/entry", { recursive: true });
-for (const internal of ["clock", "wasm"]) rmSync(`dist/esm/types/${internal}.d.ts`);
+const internals = ["clock", "fetching", "flights", "lifetime", "living", "refreshing", "ring", "schedule", "sources/limits", "turns", "wasm"];
+for (const internal of internals) rmSync(`dist/esm/types/${internal}.d.ts`);
 cpSync("dist/esm/types", "dist/cjs/types", { recursive: true });

@@ -40,8 +40,14 @@ export type ClavigerErrorCode =
   | "wrong_hash"
   /** The keyring names no such part. */
   | "no_such_part"
-  /** The verifier has no keyring, or was made with issuing secrets and takes none. */
+  /** The verifier has no keyring, or was made with issuing secrets and takes none; or its source has none. */
   | "no_keyring"
+  /** A source was not answered as it should be: the message says by whom and with what. */
+  | "source_failed"
+  /** A source took longer than it may. */
+  | "timed_out"
+  /** The source does not have a part of the keyring, or not yet. */
+  | "part_unavailable"
   /** The object was used after `dispose()`. */
   | "disposed";
 

@@ -18,7 +18,14 @@ export {
   parseKey,
 } from "./keys.js";
 export { type RequestContext } from "./context.js";
+export { type VerifierEvent } from "./events.js";
 export { type Limit } from "./policy.js";
+export { type AbortSignalLike, type KeyringSource, type SourceKeyring, type SourceOptions } from "./source.js";
+export { bytesSource } from "./sources/bytes.js";
+export { type KvNamespace, type KvSourceOptions, kvSource } from "./sources/kv.js";
+export { type Fetch, type FetchedResponse, type UrlSourceOptions, urlSource } from "./sources/url.js";
+export { type UpkeepOptions } from "./upkeep.js";
+export { type KeyUsage, type UsageBatch } from "./usage.js";
 export { type Denied, type Freshness, type KeyKind, type NeededPart, type Verdict, type Verified } from "./verdict.js";
 export {
   type IssuingSecret,

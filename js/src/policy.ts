@@ -104,36 +104,25 @@ const SLOTS = 4096;
 /** Bytes that are allocated at once for copies; a policy that is longer gets its own. */
 const SLAB = 16384;
 
-/**
- * The policies of one keyring, on their way into verdicts.
- *
- * Those that are used again and again are decoded once and kept, one for each slot, so that nothing is searched or
- * counted. Where each key has a policy of its own, that would cost the garbage collector more than it saves, and most
- * verdicts are asked for little of it: so the bytes of a policy that is seen for the first time are copied, and decoded
- * when something of it is asked for.
- */
-export class PolicyCache {
-  readonly #kept: (Policy | undefined)[] = new Array<Policy | undefined>(SLOTS).fill(undefined);
-  /** Whose policy is kept in each slot, or was seen there last, plus one. */
-  readonly #seen = new Uint32Array(SLOTS);
+/** Policies of the keyring with this epoch, on their way into verdicts: none of them is kept. */
+export class PolicyCopies {
+  readonly epoch: number;
   #slab = new Uint8Array(0);
   #used = 0;
 
+  constructor(epoch: number) {
+    this.epoch = epoch;
+  }
+
   /** The policy with this index, if it is one that is used again and again; its bytes are at `address`. */
-  get(index: number, memory: Uint8Array, address: number, length: number): Policy | undefined {
-    const slot = index & (SLOTS - 1);
-    if (this.#seen[slot] !== index + 1) {
-      this.#seen[slot] = index + 1;
-      this.#kept[slot] = undefined;
-      return undefined;
-    }
-    return (this.#kept[slot] ??= readPolicy(memory, address, length));
+  get(_index: number, _memory: Uint8Array, _address: number, _length: number): Policy | undefined {
+    return undefined;
   }
 
   /** Copies bytes to where they stay: {@link slab}, from the returned place on. */
   copy(memory: Uint8Array, address: number, length: number): number {
     if (this.#used + length > this.#slab.length) {
-      this.#slab = new Uint8Array(Math.max(length, SLAB));
+      this.#slab = new Uint8Array(Math.max(length, this.slabLength));
       this.#used = 0;
     }
     const place = this.#used;
@@ -145,5 +134,40 @@ export class PolicyCache {
   /** Where {@link copy} has put what it copied last. */
   get slab(): Uint8Array {
     return this.#slab;
+  }
+
+  /** Bytes that are allocated at once. */
+  protected get slabLength(): number {
+    return 0;
+  }
+}
+
+/**
+ * The policies of one keyring, on their way into verdicts.
+ *
+ * Those that are used again and again are decoded once and kept, one for each slot, so that nothing is searched or
+ * counted. Where each key has a policy of its own, that would cost the garbage collector more than it saves, and most
+ * verdicts are asked for little of it: so the bytes of a policy that is seen for the first time are copied, and decoded
+ * when something of it is asked for.
+ *
+ * A policy is known by its index, and never by its address: that is given to others when parts are given up.
+ */
+export class PolicyCache extends PolicyCopies {
+  readonly #kept: (Policy | undefined)[] = new Array<Policy | undefined>(SLOTS).fill(undefined);
+  /** Whose policy is kept in each slot, or was seen there last, plus one. */
+  readonly #seen = new Uint32Array(SLOTS);
+
+  override get(index: number, memory: Uint8Array, address: number, length: number): Policy | undefined {
+    const slot = index & (SLOTS - 1);
+    if (this.#seen[slot] !== index + 1) {
+      this.#seen[slot] = index + 1;
+      this.#kept[slot] = undefined;
+      return undefined;
+    }
+    return (this.#kept[slot] ??= readPolicy(memory, address, length));
+  }
+
+  protected override get slabLength(): number {
+    return SLAB;
   }
 }

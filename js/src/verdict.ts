@@ -1,6 +1,6 @@
 /** Verdicts: what a verifier answers, and how it reads them from the 128 bytes that the core writes. */
 import { type DenialCode, denialCodes } from "./denial-codes.js";
-import { type Limit, type Policy, type PolicyCache, readPolicy } from "./policy.js";
+import { type Limit, type Policy, PolicyCopies, readPolicy } from "./policy.js";
 
 /** What a key is. `imported`: it was made elsewhere, and a keyring knows its digest. */
 export type KeyKind = "opaque" | "opaque_signing" | "signed" | "access_token" | "imported";
@@ -121,7 +121,7 @@ export function readVerdict(
   output: Uint32Array,
   text: string,
   memory: Uint8Array,
-  policies: PolicyCache | undefined,
+  policies: PolicyCopies | undefined,
 ): Verdict {
   const head = output[0] as number;
   if (code !== 0) return readDenied(code, head, output);
@@ -162,19 +162,22 @@ class VerifiedKey implements Verified {
     output: Uint32Array,
     text: string,
     memory: Uint8Array,
-    policies: PolicyCache | undefined,
+    policies: PolicyCopies | undefined,
   ) {
     const lengths = output[1] as number;
     const length = lengths >>> 16;
+    const epoch = policies === undefined ? null : u64(output, 16);
     this.#policy = null;
     this.#start = 0;
     this.#length = length;
     if (policies !== undefined) {
       const address = output[32] as number;
-      const kept = (this.#policy = policies.get(output[20] as number, memory, address, length));
+      // The keyring before may have decided, which gives its indices to other policies.
+      const from = policies.epoch === epoch ? policies : new PolicyCopies(epoch as number);
+      const kept = (this.#policy = from.get(output[20] as number, memory, address, length));
       if (kept === undefined) {
-        this.#start = policies.copy(memory, address, length);
-        this.#bytes = policies.slab;
+        this.#start = from.copy(memory, address, length);
+        this.#bytes = from.slab;
       }
     }
     const prefixLength = lengths & 0xff;
@@ -187,7 +190,7 @@ class VerifiedKey implements Verified {
     this.expiresAt = flags & HAS_EXPIRES_AT ? u64(output, 6) : null;
     this.freshness = freshness;
     this.revocationChecked = policies !== undefined;
-    this.epoch = policies === undefined ? null : u64(output, 16);
+    this.epoch = epoch;
     this.age = policies === undefined ? null : u64(output, 18);
   }
 
@@ -259,10 +262,31 @@ export function partNumber(part: NeededPart["part"]): number {
 function readNeeded(output: Uint32Array): NeededPart | null {
   const part = partKinds[((output[1] as number) >>> 8) & 0xff];
   if (part === undefined) return null;
-  const words = new DataView(output.buffer, output.byteOffset + 96, 32);
-  let hash = "";
-  for (let at = 0; at < 32; at += 4) hash += words.getUint32(at).toString(16).padStart(8, "0");
-  return { part, index: output[20] as number, hash };
+  return { part, index: output[20] as number, hash: hex(new DataView(output.buffer, output.byteOffset + 96, 32)) };
+}
+
+/** 32 bytes in hex. */
+function hex(bytes: DataView): string {
+  let text = "";
+  for (let at = 0; at < 32; at += 4) text += bytes.getUint32(at).toString(16).padStart(8, "0");
+  return text;
+}
+
+/** A hash in hex as 32 bytes. */
+export function hashBytes(hash: string): Uint8Array {
+  return Uint8Array.from({ length: 32 }, (_, index) => Number.parseInt(hash.slice(2 * index, 2 * index + 2), 16));
+}
+
+/** Reads the parts that the core lists: 40 bytes each, of which 32 are the hash. */
+export function readParts(bytes: Uint8Array): NeededPart[] {
+  const parts: NeededPart[] = [];
+  for (let start = bytes.byteOffset; start < bytes.byteOffset + bytes.length; start += 40) {
+    const numbers = new DataView(bytes.buffer, start, 8);
+    const part = partKinds[numbers.getUint32(0, true)];
+    if (part === undefined) continue;
+    parts.push({ part, index: numbers.getUint32(4, true), hash: hex(new DataView(bytes.buffer, start + 8, 32)) });
+  }
+  return parts;
 }
 
 /** Where in its bundle the part is that a denial needs; `undefined` if it needs none, or has no bundle. */
@@ -279,10 +303,13 @@ function u64(output: Uint32Array, index: number): number {
 
 const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/** The id in a record: base62 of a u64, divided in two halves. */
+/** The id in a record. */
 function idFrom(output: Uint32Array): string {
-  let low = output[2] as number;
-  let high = output[3] as number;
+  return idOfHalves(output[2] as number, output[3] as number);
+}
+
+/** An id as text: base62 of a u64, divided in two halves. */
+export function idOfHalves(low: number, high: number): string {
   let id = "";
   for (let digit = 0; digit < KEY_ID_LENGTH; digit += 1) {
     low += (high % 62) * 0x1_0000_0000;

@@ -1,7 +1,8 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** The verifier: presented keys in, verdicts out. */
 import type { RawVerifier } from "../wasm/claviger_wasm_js.js";
-import { type RequestContext, readFacts, readNow, writeContext } from "./context.js";
+import { type Facts, type RequestContext, readFacts, readNow, writeContext } from "./context.js";
+import { denialClasses } from "./denial-codes.js";
 import {
   ClavigerError,
   calling,
@@ -12,7 +13,12 @@ import {
   requireString,
   wrongType,
 } from "./errors.js";
+import { Lifetime, disposed } from "./lifetime.js";
+import { type Living, livingBy } from "./living.js";
 import { PolicyCache } from "./policy.js";
+import type { Ring } from "./ring.js";
+import { UPKEEP_OPTIONS, type Upkeep, type UpkeepOptions, readUpkeep } from "./upkeep.js";
+import { MOST_USES, type UsageBatch, readBatches } from "./usage.js";
 import {
   KEYRING_INVALID,
   KEYRING_UNAVAILABLE,
@@ -20,8 +26,10 @@ import {
   type NeededPart,
   OUTPUT_LENGTH,
   type Verdict,
+  hashBytes,
   partNumber,
   placeOfNeeded,
+  readParts,
   readVerdict,
 } from "./verdict.js";
 import { wasm, wasmMemory } from "./wasm.js";
@@ -44,7 +52,7 @@ export interface StatelessOptions {
 }
 
 /** A {@link Verifier} with a keyring, which knows every key, its rights and whether it was revoked. */
-export interface KeyringOptions {
+export interface KeyringOptions extends UpkeepOptions {
   /** The keyring key (`cvgkk_…`), or for its rotation two. Keep them where the runtime keeps secrets, never in code. */
   keyringKeys: readonly string[];
   /** The first keyring, as {@link Verifier.replaceKeyring} takes it. Without one, every key is `keyring_unavailable`. */
@@ -93,10 +101,20 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /**
- * Verifies API keys in this process: no network, and no waiting.
+ * Verifies API keys in this process.
  *
  * With a keyring, verdicts say whose the key is and what it may do, revoked keys are denied, and every verdict says
- * how old that knowledge is:
+ * how old that knowledge is. With a source it keeps its keyring up to date by itself, and {@link verify} fetches the parts
+ * that it needs:
+ *
+ * ```js
+ * const verifier = new Verifier({ keyringKeys: [env.KEYRING_KEY], source: urlSource("https://keys.example/root") });
+ * verifier.refreshInBackground();
+ * const verdict = await verifier.verify(request.headers.get("x-api-key"), { permissions: ["flights:view"] });
+ * if (!verdict.verified) return new Response("unauthorized", { status: 401 });
+ * ```
+ *
+ * Without a source it uses the keyring that it is given, with no network and no waiting:
  *
  * ```js
  * const verifier = new Verifier({ keyringKeys: [env.KEYRING_KEY], keyring: await readFile("acme.keyring") });
@@ -122,6 +140,11 @@ export class Verifier {
   /** The bundle whose head is in WebAssembly, for the parts that verdicts need. */
   #bundle: Uint8Array | undefined;
   #policies: PolicyCache | undefined;
+  #info: KeyringInfo | undefined;
+  #replacements = 0;
+  readonly #life = new Lifetime();
+  readonly #upkeep: Upkeep | undefined;
+  readonly #living: Living | undefined;
 
   /**
    * @throws {TypeError} if an option has a wrong type; it names the option.
@@ -131,13 +154,18 @@ export class Verifier {
   constructor(options: VerifierOptions) {
     const given = requireObject("options", options);
     const { keyring } = given;
-    const raw = given["keyringKeys"] === undefined ? statelessVerifier(given) : keyringVerifier(given);
+    const stateless = given["keyringKeys"] === undefined;
+    const upkeep = stateless ? undefined : readUpkeep(given);
+    const raw = stateless ? statelessVerifier(given) : keyringVerifier(given);
     this.#raw = raw;
+    this.#upkeep = upkeep;
+    if (upkeep?.source !== undefined) this.#living = livingBy(upkeep.source, upkeep, this.#ring(), this.#life);
     this.#inputAddress = raw.input();
     this.#inputCapacity = raw.input_capacity();
     this.#outputAddress = raw.output();
-    if (keyring === undefined) return;
     try {
+      if (upkeep?.maxKeys !== undefined) raw.record_usage(upkeep.maxKeys, readNow("options", given));
+      if (keyring === undefined) return;
       this.#replaceKeyring(raw, requireBytes("options.keyring", keyring), readNow("options", given));
     } catch (error) {
       this.dispose();
@@ -157,7 +185,119 @@ export class Verifier {
    */
   verifyKey(key: string | Uint8Array | null | undefined, context?: RequestContext): Verdict {
     const now = readNow("context", context);
+    return this.#decide(key, now, context === undefined ? undefined : readFacts(context));
+  }
+
+  /**
+   * The same as {@link verifyKey}, and with a source it does what is needed for a good answer: it waits for a refresh if
+   * there is no keyring or it is stale, and fetches the parts that the verdict needs. What fails costs time, and is told
+   * as an event: then the verdict is by what there is.
+   *
+   * So that made-up keys do not make it fetch without end, it fetches at most 256 parts at once and 32 more each second;
+   * those that help to prove a key do not count. A key that would need more is `keyring_unavailable`.
+   *
+   * @param key As of {@link verifyKey}.
+   * @param context As of {@link verifyKey}. It is read once; `now` is the time of the whole call.
+   * @throws {TypeError} if a parameter has a wrong type; it names the parameter.
+   * @throws {ClavigerError} `disposed` also if that happens while it waits; `invalid_options` as of {@link verifyKey}.
+   */
+  async verify(key: string | Uint8Array | null | undefined, context?: RequestContext): Promise<Verdict> {
+    const now = readNow("context", context);
     const facts = context === undefined ? undefined : readFacts(context);
+    this.#live();
+    const living = this.#living;
+    if (living === undefined) return this.#decide(key, now, facts);
+    const { fetcher, refresher } = living;
+    // Bytes may be changed while this waits.
+    const presented = key instanceof Uint8Array ? key.slice(0, LONGER_THAN_ANY_KEY) : key;
+    if (refresher.isNeeded(now)) await refresher.refresh(now).catch(() => {});
+
+    let verdict = this.#decide(presented, now, facts);
+    let tokens = 0;
+    for (let parts = 0; parts < MOST_PARTS; parts += 1) {
+      const needed = neededOf(verdict);
+      if (needed === undefined) break;
+      const fetched = await fetcher.fetch(needed, now, () => (tokens += 1));
+      if (fetched === "failed") refresher.hurry();
+      verdict = this.#decide(presented, now, facts);
+      const given = fetched === "here" || fetched === "moved";
+      if (!given && neededOf(verdict)?.hash === needed.hash) break;
+    }
+    if (tokens > 0 && isProven(verdict)) fetcher.giveBack(tokens);
+    // A part of the bundle is not what its root says: it may have been damaged on its way here.
+    if (!verdict.verified && verdict.code === "keyring_invalid") refresher.forgetTag();
+    refresher.lookAtAge(now);
+    return verdict;
+  }
+
+  /**
+   * Asks the source for the newest keyring, puts it in place of the present one, and fetches the parts of it that are in
+   * use and have changed. Until they are here, the keyring before decides about their keys. Whoever calls this at the
+   * same time gets the same answer.
+   *
+   * @param options `now`: the time in Unix seconds, by default the runtime's clock.
+   * @returns Whether another keyring is in use now.
+   * @throws {TypeError} if a parameter has a wrong type; it names the parameter.
+   * @throws {ClavigerError} what {@link replaceKeyring} throws, `no_keyring` if the source has none, `timed_out`,
+   * `invalid_options` without a source; and what the source throws. The present keyring then stays in use.
+   */
+  async refresh(options?: { now?: number }): Promise<"replaced" | "unchanged"> {
+    const now = readNow("options", options);
+    this.#live();
+    return this.#requireSource().refresher.refresh(now);
+  }
+
+  /**
+   * The same as {@link refresh} if it is time for it, and otherwise nothing: if the last one is `refreshSeconds` ago, or
+   * parts are still to come. It never fails, so that in a Worker every request may say
+   * `ctx.waitUntil(verifier.refreshIfDue())`.
+   *
+   * @param options `now`: the time in Unix seconds, by default the runtime's clock.
+   */
+  async refreshIfDue(options?: { now?: number }): Promise<void> {
+    try {
+      const now = readNow("options", options);
+      this.#live();
+      const refresher = this.#living?.refresher;
+      if (refresher?.isDue(now)) await refresher.refresh(now);
+    } catch {
+      // What failed was told as an event.
+    }
+  }
+
+  /**
+   * Refreshes from now on by itself, by timers that do not keep the process alive. For programs that run on; a Worker
+   * calls {@link refreshIfDue} instead.
+   *
+   * @throws {ClavigerError} `invalid_options` without a source; `disposed`.
+   */
+  refreshInBackground(): void {
+    this.#live();
+    this.#requireSource().refresher.start();
+  }
+
+  /** Ends {@link refreshInBackground}. */
+  stopRefreshing(): void {
+    this.#living?.refresher.stop();
+  }
+
+  /**
+   * Gives out what was counted of the use of keys, in batches of at most 10,000 keys, and begins anew. Only the last
+   * batch covers time: report it after the others. Uses in the second `now` may be in this batch or in the next one, which
+   * covers it. Without anything to tell there are no batches.
+   *
+   * @param options `now`: the time in Unix seconds, by default the runtime's clock.
+   * @throws {TypeError} if a parameter has a wrong type; it names the parameter.
+   * @throws {ClavigerError} `invalid_options` without the option `usage`; `disposed`.
+   */
+  drainUsage(options?: { now?: number }): UsageBatch[] {
+    const now = readNow("options", options);
+    const raw = this.#live();
+    if (this.#upkeep?.maxKeys === undefined) throw new ClavigerError("invalid_options", "drainUsage() needs options.usage");
+    return readBatches(raw.drain_usage(now, MOST_USES));
+  }
+
+  #decide(key: unknown, now: number, facts: Facts | undefined): Verdict {
     // What reads the context may be the caller's code, which may dispose of this.
     const raw = this.#live();
 
@@ -210,7 +350,10 @@ export class Verifier {
   replaceKeyring(keyring: Uint8Array | ArrayBuffer, options?: { now?: number }): "replaced" | "unchanged" {
     const bytes = requireBytes("keyring", keyring);
     const now = readNow("options", options);
-    return this.#replaceKeyring(this.#live(), bytes, now);
+    const replaced = this.#replaceKeyring(this.#live(), bytes, now);
+    // What the source gave last is in use no longer.
+    if (replaced === "replaced") this.#living?.refresher.forgetTag();
+    return replaced;
   }
 
   /**
@@ -224,7 +367,7 @@ export class Verifier {
     if (part !== "chunk" && part !== "page") throw new TypeError('part must be "chunk" or "page"');
     requireInteger("index", index, 0xffff_ffff);
     const given = requireBytes("bytes", bytes);
-    calling(() => insert(raw, partNumber(part), index, given));
+    calling(() => insert(raw, partNumber(part), index, given, this.#upkeep?.partsLimit));
   }
 
   /**
@@ -236,10 +379,15 @@ export class Verifier {
     return (this.#live().keyring() as KeyringInfo | undefined) ?? null;
   }
 
-  /** Frees the memory of the verifier, its secrets overwritten. It must not be used any more. */
+  /**
+   * Frees the memory of the verifier, its secrets overwritten, and ends what is under way: who waits for it gets the
+   * error `disposed`. It must not be used any more.
+   */
   dispose(): void {
     this.#raw?.free();
-    this.#raw = this.#bundle = this.#policies = undefined;
+    this.#raw = this.#bundle = this.#policies = this.#info = undefined;
+    this.#living?.refresher.stop();
+    this.#life.end();
   }
 
   /** The same as {@link dispose}, for `using`. */
@@ -248,8 +396,45 @@ export class Verifier {
   }
 
   #live(): RawVerifier {
-    if (this.#raw === undefined) throw new ClavigerError("disposed", "this verifier was disposed");
+    if (this.#raw === undefined) throw disposed();
     return this.#raw;
+  }
+
+  #requireSource(): Living {
+    if (this.#living === undefined) throw new ClavigerError("invalid_options", "refreshing needs options.source");
+    return this.#living;
+  }
+
+  /** The keyring, for what keeps it up to date. */
+  #ring(): Ring {
+    const verifier = this;
+    return {
+      get info() {
+        return verifier.#info;
+      },
+      get replacements() {
+        return verifier.#replacements;
+      },
+      replace(keyring, now) {
+        const raw = verifier.#live();
+        const replaced = verifier.#replaceKeyring(raw, keyring, now);
+        if (replaced === "replaced" && verifier.#bundle === undefined) raw.await_changed_parts();
+        return replaced;
+      },
+      insert({ part, index }, bytes) {
+        const raw = verifier.#live();
+        calling(() => insert(raw, partNumber(part), index, bytes, verifier.#upkeep?.partsLimit));
+      },
+      await({ part, index, hash }) {
+        const raw = verifier.#live();
+        calling(() => {
+          writePart(raw, hashBytes(hash), 32);
+          raw.await_part(partNumber(part), index);
+        });
+      },
+      awaited: () => readParts(verifier.#live().awaited_parts()),
+      raiseMinEpoch: (epoch) => verifier.#live().raise_min_epoch(epoch),
+    };
   }
 
   #replaceKeyring(raw: RawVerifier, keyring: Uint8Array, now: number): "replaced" | "unchanged" {
@@ -265,7 +450,10 @@ export class Verifier {
     // The same one again: its parts may have been damaged on their first way here, and be whole now.
     if (replaced || headLength < length) this.#bundle = headLength < length ? keyring : undefined;
     if (!replaced) return "unchanged";
-    this.#policies = new PolicyCache();
+    const info = raw.keyring() as KeyringInfo;
+    this.#info = info;
+    this.#replacements += 1;
+    this.#policies = new PolicyCache(info.epoch);
     return "replaced";
   }
 
@@ -282,7 +470,7 @@ export class Verifier {
       // Its owner may have transferred it away.
       if (start + length > bundle.length) return KEYRING_INVALID;
       try {
-        insert(raw, part, index, bundle.subarray(start, start + length));
+        insert(raw, part, index, bundle.subarray(start, start + length), this.#upkeep?.bundleLimit);
       } catch (error) {
         if (error instanceof Error) throw error;
         return (error as { code: string }).code === "no_memory" ? code : KEYRING_INVALID;
@@ -300,17 +488,29 @@ export class Verifier {
   }
 }
 
+/** The part of the keyring that a verdict needs. */
+function neededOf(verdict: Verdict): NeededPart | undefined {
+  return verdict.verified ? undefined : (verdict.needed ?? undefined);
+}
+
+/** Whether whoever presented the key has it: nobody makes up a denial by policy. */
+function isProven(verdict: Verdict): boolean {
+  return verdict.verified || denialClasses[verdict.code] === "policy";
+}
+
 /** Copies the first `length` bytes into WebAssembly, where the next call finds them. */
 function writePart(raw: RawVerifier, bytes: Uint8Array, length: number): void {
   const address = raw.part_buffer(length);
   new Uint8Array(wasmMemory().buffer, address, length).set(bytes.subarray(0, length));
 }
 
-function insert(raw: RawVerifier, part: number, index: number, bytes: Uint8Array): void {
+/** Inserts a part, and gives others up if all of them take more than `limit` bytes. */
+function insert(raw: RawVerifier, part: number, index: number, bytes: Uint8Array, limit: number | undefined): void {
   const { buffer } = wasmMemory();
   // Of what is longer than any part, as much as it takes to see that.
   writePart(raw, bytes, Math.min(bytes.length, raw.part_limit()));
   raw.insert_part(part, index);
+  if (limit !== undefined) raw.evict_parts(limit);
   const grown = wasmMemory().buffer;
   if (grown !== buffer) raw.grow_ahead(grown.byteLength / 8);
 }
@@ -320,7 +520,8 @@ function statelessVerifier(options: Record<string, unknown>): RawVerifier {
   if (!Array.isArray(issuingSecrets)) {
     throw wrongType("options.issuingSecrets", "an array (or give options.keyringKeys)", issuingSecrets);
   }
-  forbid(options, ["keyring", "keyringId", "requireFresh", "minEpoch", "maxAge"], "needs options.keyringKeys");
+  const ofKeyrings = ["keyring", "keyringId", "requireFresh", "minEpoch", "maxAge", ...UPKEEP_OPTIONS];
+  forbid(options, ofKeyrings, "needs options.keyringKeys");
   const prefixes: string[] = [];
   const secrets: string[] = [];
   issuingSecrets.forEach((entry: unknown, index) => {

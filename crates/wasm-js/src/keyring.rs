@@ -64,14 +64,24 @@ impl RawVerifier {
             Some(seconds) => Some(integer("options.maxAge", seconds, u64::MAX)?),
         };
         let verifier = Verifier::with_keyring_keys(parsed).map_err(invalid)?;
-        let verifier = verifier.requiring(FreshnessRequirement { require_fresh, min_epoch, max_age });
-        Ok(Self::with(match keyring_id {
+        let required = FreshnessRequirement { require_fresh, min_epoch, max_age };
+        let verifier = verifier.requiring(required);
+        let verifier = match keyring_id {
             None => verifier,
             Some(id) => {
                 let id: KeyId = id.parse().map_err(|error| invalid(error).at("options.keyringId"))?;
                 verifier.keyring_id(id)
             }
-        }))
+        };
+        let mut raw = Self::with(verifier);
+        raw.required = required;
+        Ok(raw)
+    }
+
+    /// Demands a keyring of at least this epoch for every request from now on, and takes none below it.
+    pub fn raise_min_epoch(&mut self, min_epoch: f64) {
+        self.required.min_epoch = self.required.min_epoch.max(min_epoch as u64);
+        self.verifier = self.verifier.clone().requiring(self.required);
     }
 
     /// Makes room for `len` bytes of a keyring, and says where. The next call of this kind takes it away.

@@ -2,8 +2,8 @@
 
 use crate::{Failure, keys::issuing_key};
 use claviger_core::{
-    ContextRecord, DenialCode, RequestContext, UsageRecorder, VERDICT_RECORD_LEN, Verdict, Verifier,
-    push_wiping,
+    ContextRecord, DenialCode, FreshnessRequirement, RequestContext, UsageRecorder, VERDICT_RECORD_LEN, Verdict,
+    Verifier, push_wiping,
 };
 use wasm_bindgen::prelude::*;
 use zeroize::Zeroize;
@@ -15,6 +15,8 @@ const INPUT_CAPACITY: usize = 4096;
 #[wasm_bindgen]
 pub struct RawVerifier {
     pub(crate) verifier: Verifier,
+    /// What the verifier demands of the keyring for every request.
+    pub(crate) required: FreshnessRequirement,
     input: [u8; INPUT_CAPACITY],
     output: Output,
     /// Where a part of a keyring is on its way in.
@@ -27,7 +29,7 @@ pub struct RawVerifier {
 #[repr(C, align(8))]
 struct Output {
     record: [u8; VERDICT_RECORD_LEN],
-    /// Where the policy of the record is; it stays there until the keyring is replaced.
+    /// Where the policy of the record is; it stays there until the keyring is replaced or parts are given up.
     policy: u32,
 }
 
@@ -55,7 +57,8 @@ impl Drop for RawVerifier {
 impl RawVerifier {
     pub(crate) fn with(verifier: Verifier) -> Self {
         let output = Output { record: [0; VERDICT_RECORD_LEN], policy: 0 };
-        Self { verifier, input: [0; INPUT_CAPACITY], output, part: Vec::new(), usage: None }
+        let required = FreshnessRequirement::default();
+        Self { verifier, required, input: [0; INPUT_CAPACITY], output, part: Vec::new(), usage: None }
     }
 }
 
