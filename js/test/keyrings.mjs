@@ -9,6 +9,8 @@ export const now = file.now;
 export const freshFor = file.fresh_for;
 export const validFor = file.valid_for;
 export const keys = file.keys;
+/** Some keys of the bundle `wide`, each in another chunk. */
+export const wideKeys = file.wide_keys;
 export const ids = { keyring: file.keyring_id, otherKeyring: file.other_keyring_id, keyringKey: file.keyring_key_id, imported: file.imported_id };
 export const keyringKeys = [file.keyring_key];
 export const otherKeyringKey = file.other_keyring_key;

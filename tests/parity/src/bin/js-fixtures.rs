@@ -17,6 +17,11 @@ const NOW: u64 = 1_790_000_040;
 const EXPECTED_KEYS: usize = 8000;
 /// A policy on a page of its own, far behind the others.
 const IMPORTED: u32 = 4096;
+/// As many keys as make 512 buckets, and how many of these have a key: more parts than may be fetched at once.
+const EXPECTED_KEYS_WIDE: usize = 100_000;
+const WIDE_CHUNKS: u64 = 320;
+/// So many of the keys of the wide keyring are told.
+const WIDE_KEYS: u64 = 8;
 
 fn entropy(start: u8) -> [u8; 40] {
     std::array::from_fn(|i| start.wrapping_mul(41).wrapping_add((i as u8).wrapping_mul(start | 1)))
@@ -109,6 +114,7 @@ fn policies(role: &str, imported: KeyId) -> Result<Pages> {
 
 #[derive(Clone, Copy)]
 struct Making<'m> {
+    expected_keys: usize,
     key: &'m KeyringKey,
     keyring_id: KeyId,
     epoch: u64,
@@ -118,7 +124,8 @@ struct Making<'m> {
 }
 
 fn ring(making: Making<'_>, records: &[KeyRecord]) -> Result<Ring> {
-    let mut builder = KeyringBuilder::new(making.key, KeyringTerms::new(making.keyring_id), EXPECTED_KEYS);
+    let mut builder =
+        KeyringBuilder::new(making.key, KeyringTerms::new(making.keyring_id), making.expected_keys);
     builder.set_import_schemes(&ImportScheme::ALL);
     builder.set_shared_secrets(&[KeyringSecret::issuing(making.secret, "acme_live".parse()?, 0)])?;
     let mut parts = Vec::new();
@@ -138,6 +145,22 @@ fn ring(making: Making<'_>, records: &[KeyRecord]) -> Result<Ring> {
     };
     let bundle = builder.bundle(&root, part)?;
     Ok(Ring { root, parts, bundle })
+}
+
+/// The records of a keyring with a key in each of many buckets, and the first of these keys.
+fn wide_keys() -> Result<(Vec<KeyRecord>, Vec<String>)> {
+    let (mut records, mut texts) = (Vec::new(), Vec::new());
+    for bucket in 0..WIDE_CHUNKS {
+        let mut entropy = [bucket as u8; 40];
+        entropy[..8].copy_from_slice(&(bucket << 55 | bucket).to_be_bytes());
+        let (id, key) = generate_opaque_key(&KeyPrefix::new("acme_live")?, OpaqueUse::Bearer, &entropy);
+        let value = VerifierValue::of_key(&parse(key.expose())?).context("an opaque key has a value")?;
+        records.push(KeyRecord::new(id, KeyKind::Opaque, value, 1));
+        if bucket < WIDE_KEYS {
+            texts.push(key.expose().to_owned());
+        }
+    }
+    Ok((records, texts))
 }
 
 fn main() -> Result<()> {
@@ -191,6 +214,7 @@ fn main() -> Result<()> {
     let (policies, later_policies) =
         (policies("dispatcher", imported_id)?, policies("manager", imported_id)?);
     let first = Making {
+        expected_keys: EXPECTED_KEYS,
         key: &keyring_key,
         keyring_id,
         epoch: 1,
@@ -211,6 +235,8 @@ fn main() -> Result<()> {
             json!({"part": part, "index": index, "hash": hex(&bytes.hash), "bytes": BASE64_STANDARD.encode(&bytes.bytes)})
         })
         .collect();
+    let (wide_records, wide_keys) = wide_keys()?;
+    let wide = Making { expected_keys: EXPECTED_KEYS_WIDE, ..first };
     let content = json!({
         "about": "Written by `cargo run -p claviger-parity --bin js-fixtures`. The secrets are test data.",
         "now": NOW,
@@ -224,11 +250,14 @@ fn main() -> Result<()> {
         "other_keyring_key": other_key.to_text().expose(),
         "issuing_secret": secret.to_text().expose(),
         "keys": keys.texts,
+        "wide_keys": wide_keys,
         "bundles": {
             "epoch1": BASE64_STANDARD.encode(&epoch1.bundle),
             "epoch2": bundle(Making { epoch: 2, issued_at: NOW + 30, policies: &later_policies, ..first }, &revoking)?,
             "epoch1Other": bundle(first, &revoking)?,
             "otherId": bundle(Making { keyring_id: other_id, epoch: 2, ..first }, &keys.records)?,
+            "epoch3": bundle(Making { epoch: 3, issued_at: NOW + 60, policies: &later_policies, ..first }, &revoking)?,
+            "wide": bundle(wide, &wide_records)?,
             "otherKey": bundle(Making { key: &other_key, epoch: 2, ..first }, &keys.records)?,
         },
         "root": BASE64_STANDARD.encode(&epoch1.root),
