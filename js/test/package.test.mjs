@@ -67,7 +67,8 @@ test("importing does no work; the first use does", () => {
 });
 
 const consumer = `
-  import { ClavigerError, type Freshness, type Verdict, Verifier, type VerifierOptions, generateKey, generateSharedSecret, parseKey } from "claviger";
+  import { ClavigerError, type Freshness, type KeyringSource, type UsageBatch, type Verdict, Verifier, type VerifierEvent, type VerifierOptions, bytesSource, generateKey, generateSharedSecret, kvSource, parseKey, urlSource } from "claviger";
+  import { fileSource } from "claviger/file-source";
   const issuingSecret: string = generateSharedSecret({ purpose: "issuing", version: 1 });
   const { key }: { key: string } = generateKey({ kind: "signed", prefix: "acme_live", issuingSecret, lifetimeMinutes: null, readOnly: true });
   generateKey({ kind: "opaque", prefix: "acme_live" });
@@ -90,6 +91,43 @@ const consumer = `
     const freshness: Freshness | null = verdict.freshness;
     return verdict.verified ? verdict.permissions : replaced + freshness + ring.keyring?.epoch;
   }
+  const mine: KeyringSource = {
+    async keyring(known, { signal }) {
+      const stop: boolean = signal.aborted;
+      return stop || known === "tag" ? null : { bytes: new Uint8Array(8), tag: "tag" };
+    },
+    part: async (hash) => (hash === "" ? null : new Uint8Array(8)),
+    rememberedEpoch: async () => 7,
+  };
+  const live = new Verifier({
+    keyringKeys: ["cvgkk"],
+    source: mine,
+    refreshSeconds: 15,
+    cacheBytes: 1_000_000,
+    timeoutSeconds: 5,
+    usage: { maxKeys: 1000 },
+    onEvent(event: VerifierEvent) {
+      if (event.type === "refresh_failed") throw event.error;
+      if (event.type === "part_failed") throw event.part.hash;
+      if (event.type === "refreshed" && event.changed) throw event.epoch;
+    },
+  });
+  export async function lives(): Promise<string | null> {
+    const replaced: "replaced" | "unchanged" = await live.refresh();
+    await live.refreshIfDue();
+    live.refreshInBackground();
+    live.stopRefreshing();
+    const batches: UsageBatch[] = live.drainUsage();
+    for (const { uses } of batches) for (const { keyId, count } of uses) if (count > 7) return keyId;
+    const verdict: Verdict = await live.verify("key", { tenant: "tenant-7" });
+    return verdict.verified ? verdict.owner : replaced;
+  }
+  export const sources: KeyringSource[] = [
+    bytesSource(new ArrayBuffer(8)),
+    urlSource("https://keys.example/root", { headers: { Authorization: "Bearer" } }),
+    kvSource(new Map<string, Uint8Array>(), { prefix: "acme/", cacheTtl: 30 }),
+    fileSource("acme.keyring", { epochFile: "acme.epoch" }),
+  ];
   const parts = parseKey(key);
   export const part: string = parts.wellFormed ? parts.keyId : parts.part;
   try { verifier.dispose(); } catch (error) { if (error instanceof ClavigerError && error.code === "disposed") throw error; }
@@ -134,6 +172,18 @@ for (const setting of settings) {
     assert.deepEqual(compile(consumer, setting), { status: 0, stdout: "" });
   });
 }
+
+test("the runtime's own fetch, URL and signals fit where the types know them", () => {
+  const text = `
+    import { type KeyringSource, urlSource } from "claviger";
+    urlSource(new URL("https://keys.example/root"), { fetch: (url, init) => fetch(url, init) });
+    urlSource("https://keys.example/root", { fetch });
+    export const mine: KeyringSource = {
+      keyring: async (known, { signal }) => ({ bytes: new Uint8Array(await (await fetch("/root", { signal })).arrayBuffer()) }),
+      part: async (hash, { signal }) => (signal.throwIfAborted(), null),
+    };`;
+  assert.deepEqual(compile(text, { resolution: "bundler", lib: ["es2022", "dom"] }), { status: 0, stdout: "" });
+});
 
 test("who does not look at `verified` does not compile", () => {
   const use = (line) =>

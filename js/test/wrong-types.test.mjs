@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { Verifier, generateKey, generateSharedSecret, parseKey } from "claviger";
 import { issuingSecret, now, prefix, signedKey, thrown, trusted } from "./fixtures.mjs";
 import { keyringKeys, root } from "./keyrings.mjs";
+import { rejected, sourceOf } from "./living.mjs";
 
 const values = {
   undefined: undefined,
@@ -94,6 +95,65 @@ test("Verifier with a keyring names the parameter", () => {
   onlyTakes("part", [], (value) => verifier.insertPart(value, 0, root()));
   onlyTakes("index", ["number"], (value) => verifier.insertPart("chunk", value, root()));
   onlyTakes("bytes", [], (value) => verifier.insertPart("chunk", 0, value));
+});
+
+test("Verifier with a source names the parameter", async () => {
+  const source = sourceOf("epoch1");
+  const making = (option) => (value) => new Verifier({ keyringKeys, source, [option]: value });
+  onlyTakes("options.refreshSeconds", ["number", "undefined"], making("refreshSeconds"));
+  onlyTakes("options.cacheBytes", ["number", "undefined"], making("cacheBytes"));
+  onlyTakes("options.timeoutSeconds", ["number", "undefined"], making("timeoutSeconds"));
+  onlyTakes("options.onEvent", ["function", "undefined"], making("onEvent"));
+  onlyTakes("options.usage", ["object", "undefined"], making("usage"));
+  onlyTakes("options.usage.maxKeys", ["number", "undefined"], (maxKeys) => making("usage")({ maxKeys }));
+  onlyTakes("options.source", ["object", "undefined"], (value) => {
+    // An object has to have more to be one.
+    new Verifier({ keyringKeys, source: value });
+  });
+  for (const method of ["keyring", "part"]) {
+    onlyTakes(`options.source.${method}`, ["function"], (value) => making("source")({ ...source, [method]: value }));
+  }
+  for (const method of ["rememberedEpoch", "rememberEpoch"]) {
+    onlyTakes(`options.source.${method}`, ["function", "undefined"], (value) => making("source")({ ...source, [method]: value }));
+  }
+  for (const [option, impossible] of [
+    ...[0, 0.9, -1, NaN, Infinity, 3e6].map((value) => ["refreshSeconds", value]),
+    ...[0, -1, NaN, Infinity, 3e6].map((value) => ["timeoutSeconds", value]),
+    ...[-1, 0.5, NaN, Infinity].map((value) => ["cacheBytes", value]),
+  ]) {
+    const error = thrown(() => making(option)(impossible));
+    assert.ok(error instanceof TypeError && error.message.startsWith(`options.${option} must be `), `${impossible}: ${error}`);
+  }
+  const verifier = new Verifier({ keyringKeys, source, usage: {} });
+  onlyTakes("options.now", ["number", "undefined"], (now) => verifier.drainUsage({ now }));
+  for (const [value, call, parameter] of [
+    [7, (value) => verifier.verify(value), "key"],
+    [[], (value) => verifier.verify("", value), "context"],
+    ["now", (now) => verifier.verify("", { now }), "context.now"],
+    [undefined, (tenant) => verifier.verify("", { tenant }), "context.tenant"],
+    [7, (value) => verifier.refresh(value), "options"],
+    ["now", (now) => verifier.refresh({ now }), "options.now"],
+  ]) {
+    const error = await rejected(call(value));
+    assert.ok(error instanceof TypeError && error.message.startsWith(`${parameter} must be `), `${parameter}: ${error}`);
+  }
+  assert.equal(await verifier.refreshIfDue(7), undefined);
+});
+
+test("what needs a source, or a keyring, says so", () => {
+  const { issuingSecrets } = trusted;
+  const source = sourceOf("epoch1");
+  for (const [options, part] of [
+    [{ keyringKeys, refreshSeconds: 7 }, "refreshSeconds needs options.source"],
+    [{ keyringKeys, timeoutSeconds: 7 }, "timeoutSeconds needs options.source"],
+    [{ issuingSecrets, source }, "source needs options.keyringKeys"],
+    [{ issuingSecrets, cacheBytes: 7 }, "cacheBytes needs"],
+    [{ issuingSecrets, onEvent: () => {} }, "onEvent needs"],
+    [{ issuingSecrets, usage: {} }, "usage needs"],
+  ]) {
+    const error = thrown(() => new Verifier(options));
+    assert.ok(error.code === "invalid_options" && error.message.includes(part), `${part}: ${error}`);
+  }
 });
 
 test("what a request needs has its type, and is not undefined", () => {
