@@ -2,9 +2,13 @@
 import { ClavigerError } from "./errors.js";
 import type { SourceOptions } from "./source.js";
 
+/** When so many wait, those are looked for who are gone. */
+const MANY = 256;
+
 /** The life of a verifier, with everything that waits in it. */
 export class Lifetime {
-  readonly #ends = new Set<() => void>();
+  /** What ends each wait, and the time (in milliseconds) by which it has ended by itself. */
+  readonly #ends = new Map<() => void, number>();
   #ended = false;
 
   /** Throws if it is over. */
@@ -15,7 +19,7 @@ export class Lifetime {
   /** Ends it: whatever waits gets the error `disposed`. */
   end(): void {
     this.#ended = true;
-    for (const end of [...this.#ends]) end();
+    for (const end of [...this.#ends.keys()]) end();
     this.#ends.clear();
   }
 
@@ -70,11 +74,20 @@ export class Lifetime {
       if (finish()) lose(disposed());
     };
     const timer = setTimeout(late, milliseconds);
-    this.#ends.add(end);
+    this.#add(end, milliseconds);
     if (this.#ended) end();
     return (win) => {
       if (finish()) win();
     };
+  }
+
+  /** In Cloudflare Workers, a request that is cancelled takes its timers along, and never comes back to this. */
+  #add(end: () => void, milliseconds: number): void {
+    const now = Date.now();
+    if (this.#ends.size >= MANY) {
+      for (const [other, until] of this.#ends) if (until + 1000 < now) this.#ends.delete(other);
+    }
+    this.#ends.set(end, now + milliseconds);
   }
 }
 
