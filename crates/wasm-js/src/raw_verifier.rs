@@ -2,8 +2,8 @@
 
 use crate::{Failure, keys::issuing_key};
 use claviger_core::{
-    ContextRecord, DenialCode, FreshnessRequirement, RequestContext, UsageRecorder, VERDICT_RECORD_LEN, Verdict,
-    Verifier, push_wiping,
+    ContextRecord, DenialCode, FreshnessRequirement, RequestContext, UsageRecorder, VERDICT_RECORD_LEN,
+    Verdict, Verifier, push_wiping,
 };
 use wasm_bindgen::prelude::*;
 use zeroize::Zeroize;

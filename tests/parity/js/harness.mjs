@@ -1,5 +1,5 @@
 // What the parity suite asks of a JavaScript runtime: verdicts on a batch of presented keys.
-import { ClavigerError, Verifier, parseKey } from "claviger";
+import { ClavigerError, Verifier, kvSource, parseKey, urlSource } from "claviger";
 
 const keyringBytes = [];
 const living = [];
@@ -32,6 +32,26 @@ export function verifierFor(options, keyrings) {
     found.names.push(keyring.name);
   }
   return found.verifier;
+}
+
+const sourced = new Map();
+
+/** The verifier for these options with a source: at a URL, or in the KV namespace `RINGS` under a prefix. */
+export function sourcedFor(options, { url, prefix }, env) {
+  const name = JSON.stringify([options, url, prefix]);
+  let verifier = sourced.get(name);
+  if (verifier === undefined) {
+    const source = url === undefined ? kvSource(env.RINGS, { prefix }) : urlSource(url);
+    sourced.set(name, (verifier = new Verifier({ ...options, source })));
+  }
+  return verifier;
+}
+
+/** Asks the source: whether there is a keyring. */
+async function refreshed(verifier) {
+  // What went wrong is seen in the verdicts.
+  await verifier.refresh().catch(() => undefined);
+  return verifier.keyring !== null;
 }
 
 /** `replaced`, `unchanged`, or the code with which a keyring is refused. */
@@ -76,9 +96,15 @@ async function digest(verifier, facts, keys) {
 
 /**
  * `{ options, keyrings, facts, keys }`, the keys in base64 → what `verifyKey` and `parseKey` say about each, or with
- * `digest` a hash of that; `{ options, keyrings, offer }` → what becomes of one more keyring.
+ * `digest` a hash of that; `{ options, keyrings, offer }` → what becomes of one more keyring; `{ options, source, facts,
+ * keys }` → what `verify` says about each, and with `refresh` whether there is a keyring.
  */
-export async function answer({ options, keyrings, facts, keys, parse, offer, digest: hashed }) {
+export async function answer({ options, keyrings, facts, keys, parse, offer, digest: hashed, source, refresh }, env) {
+  if (source !== undefined) {
+    const verifier = sourcedFor(options, source, env);
+    if (refresh) return refreshed(verifier);
+    return Promise.all(keys.map((key) => verifier.verify(decodeBase64(key), facts)));
+  }
   const verifier = verifierFor(options, keyrings);
   if (offer !== undefined) {
     const outcome = offered(verifier, offer);
