@@ -43,6 +43,18 @@ pub trait Sourced {
 /// # Errors
 /// If one cannot be started; says what is missing.
 pub fn all(server: &RingServer) -> Result<Vec<Box<dyn Sourced>>> {
+    let runtime = Workerd::start(PARITY_WORKER, ("OPTIONS", "{}"), Some(server.port()))?;
+    let source = Box::new(|ring: &str| json!({"prefix": format!("{ring}/")}));
+    let mut faces = libraries(server)?;
+    faces.push(Box::new(Scripted { name: "workerd", runtime, source }));
+    Ok(faces)
+}
+
+/// All but workerd, which is asked over HTTP.
+///
+/// # Errors
+/// If one cannot be started; says what is missing.
+pub fn libraries(server: &RingServer) -> Result<Vec<Box<dyn Sourced>>> {
     let at = format!("http://127.0.0.1:{}", server.port());
     let url = server.url("RING");
     Ok(vec![
@@ -52,11 +64,6 @@ pub fn all(server: &RingServer) -> Result<Vec<Box<dyn Sourced>>> {
             name: "Node",
             runtime: Node::start()?,
             source: Box::new(move |ring| json!({"url": url.replace("RING", ring)})),
-        }),
-        Box::new(Scripted {
-            name: "workerd",
-            runtime: Workerd::start(PARITY_WORKER, ("OPTIONS", "{}"), Some(server.port()))?,
-            source: Box::new(|ring| json!({"prefix": format!("{ring}/")})),
         }),
     ])
 }

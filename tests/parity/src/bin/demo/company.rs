@@ -8,15 +8,22 @@ use claviger_core::{
 };
 use claviger_parity::{rings::value_of, setup::Options};
 use claviger_sdk::{
-    Actor, Audience, BundleFile, Clock, Generated, GroupId, Lifetime, ManualClock, NewKey, NewKeyGroup,
+    Actor, Audience, Clock, Directory, Generated, GroupId, Lifetime, ManualClock, NewKey, NewKeyGroup,
     NewPersonalKey, NewRing, NewRole, NewServiceAccount, NewSharedSecret, NewTenant, NewUser, PersonId,
     Publication, Publisher, RevocationReason, RoleId, SecretId, Session, Store, TenantId,
     generate_master_key,
 };
-use std::{fs, future::Future, path::PathBuf};
+use std::{
+    fs,
+    future::Future,
+    path::{Path, PathBuf},
+};
 use tokio::runtime::{Builder, Runtime};
 
-/// A store with a company in it, whose keyring is published to a bundle file.
+/// The name of the ring, and of the folder to which it is published.
+pub(crate) const RING: &str = "edge";
+
+/// A store with a company in it, whose keyring is published to a folder.
 pub(crate) struct Company {
     runtime: Runtime,
     clock: ManualClock,
@@ -31,9 +38,10 @@ pub(crate) struct Company {
     /// What the verifiers hold.
     keyring_key: KeyringKey,
     publisher: Publisher,
-    bundle: PathBuf,
     keys: Option<Keys>,
-    /// The SQLite file and the bundle go with it.
+    /// Where rings are published to.
+    rings: PathBuf,
+    /// The SQLite file and the rings go with it.
     _folder: tempfile::TempDir,
 }
 
@@ -78,8 +86,9 @@ impl Company {
         let founded = found(location, clock.clone());
         let (store, operator, administrator, pilot, tenant, user, role, group, secret) =
             runtime.block_on(founded)?;
-        let bundle = folder.path().join("acme.keyring");
-        let (publisher, keyring_key) = runtime.block_on(make_ring(&store, tenant, bundle.clone()))?;
+        let rings = folder.path().join("rings");
+        fs::create_dir(&rings)?;
+        let (publisher, keyring_key) = runtime.block_on(make_ring(&store, tenant, rings.join(RING)))?;
         Ok(Self {
             runtime,
             clock,
@@ -92,8 +101,8 @@ impl Company {
             secret,
             keyring_key,
             publisher,
-            bundle,
             keys: None,
+            rings,
             _folder: folder,
         })
     }
@@ -127,7 +136,7 @@ impl Company {
     pub(crate) fn generate_and_publish(&mut self) -> Result<u64> {
         self.set_clock(Utc::now());
         self.keys = Some(self.runtime.block_on(self.generate())?);
-        Ok(self.runtime.block_on(self.publisher.publish())?.epoch)
+        self.publish()
     }
 
     /// What changed since, if anything, is published.
@@ -136,9 +145,9 @@ impl Company {
         Ok(self.runtime.block_on(self.publisher.publish())?.epoch)
     }
 
-    /// What a verifier fetches, and when it does, in Unix seconds.
-    pub(crate) fn fetch(&self) -> Result<(Vec<u8>, u64)> {
-        Ok((fs::read(&self.bundle)?, u64::try_from(Utc::now().timestamp())?))
+    /// The folder with the folder of the ring.
+    pub(crate) fn rings(&self) -> &Path {
+        &self.rings
     }
 
     /// A key of each kind.
@@ -247,10 +256,10 @@ impl Company {
 }
 
 /// A ring of the tenant's keys, a publisher of it that ends keys at once, and the keyring key for the verifiers.
-async fn make_ring(store: &Store, tenant: TenantId, bundle: PathBuf) -> Result<(Publisher, KeyringKey)> {
+async fn make_ring(store: &Store, tenant: TenantId, folder: PathBuf) -> Result<(Publisher, KeyringKey)> {
     let operator = store.acting_as(Actor::operator("demo"));
-    let ring = operator.rings().create(NewRing::new("edge", Audience::tenant(tenant))).await?;
-    let publisher = Publisher::new(store, ring.id, BundleFile::new(bundle));
+    let ring = operator.rings().create(NewRing::new(RING, Audience::tenant(tenant))).await?;
+    let publisher = Publisher::new(store, ring.id, Directory::new(folder));
     store.attach(&publisher);
     let keys = operator.rings().reveal_keys(ring.id).await?;
     let key = keys.first().context("a ring has a keyring key")?;
