@@ -8,16 +8,19 @@ use alloc::vec::Vec;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct KeyUsage {
     /// The public id of the key.
+    #[cfg_attr(feature = "serde", serde(alias = "keyId"))]
     pub key_id: KeyId,
     /// How often; it stays at its maximum when it gets there.
     pub count: u32,
     /// When last, in Unix seconds.
+    #[cfg_attr(feature = "serde", serde(alias = "lastUsedAt"))]
     pub last_used_at: u64,
 }
 
 /// What was seen of the use of keys, and the time of which that is everything.
 ///
-/// The report of the admin side takes it as it is, and the same batch twice if its arrival was not confirmed.
+/// The report of the admin side takes it as it is, and the same batch twice if its arrival was not confirmed. As JSON it
+/// has these names; those of the npm package (`keyId`, `lastUsedAt`) are read, too.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]

@@ -109,7 +109,7 @@ pub use actor::Actor;
 pub use api_clients::{ApiClient, ApiClients};
 pub use audit::{Audit, AuditEvent, AuditHead, ListAudit};
 pub use authenticate::Unauthenticated;
-pub use claviger_core::{KeyId, KeyKind, KeyPrefix, MasterKey, Network, Purpose, SecretText};
+pub use claviger_core::{KeyId, KeyKind, KeyPrefix, MasterKey, Network, Purpose, SecretText, UsageBatch};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use created::Created;
 pub use destination::{

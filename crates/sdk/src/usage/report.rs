@@ -5,12 +5,12 @@ use super::coverage;
 use crate::{
     BatchId, Error, Result, Rule, VerifierId,
     ids::RecordId,
-    rows::RowExt,
+    rows::{self, RowExt},
     sql::{Statement, rows_at_once},
     work::Work,
 };
 use chrono::{DateTime, Utc};
-use claviger_core::KeyId;
+use claviger_core::{KeyId, UsageBatch};
 use std::collections::BTreeMap;
 
 /// The most uses in a report.
@@ -72,6 +72,24 @@ impl UsageReport {
     pub fn uses(mut self, uses: impl IntoIterator<Item = KeyUse>) -> Self {
         self.uses.extend(uses);
         self
+    }
+
+    /// A report of what a verifier has counted and [drained](claviger_core::UsageRecorder::drain). A batch of more than 10,000
+    /// uses is [split](UsageBatch::split) before, and each part reported with an id of its own, in their order.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for times beyond those that can be.
+    pub fn of(batch: BatchId, counted: &UsageBatch) -> Result<Self> {
+        let time = |field, seconds: u64| {
+            let time = i64::try_from(seconds).ok().and_then(rows::time);
+            time.ok_or_else(|| Error::invalid(field, "expected Unix seconds of a year with four digits"))
+        };
+        let mut report = Self::new(batch, time("from", counted.from)?, time("until", counted.until)?);
+        for used in &counted.uses {
+            let last_used_at = time("last_used_at", used.last_used_at)?;
+            report.uses.push(KeyUse { key: used.key_id, last_used_at, count: used.count });
+        }
+        Ok(report)
     }
 
     /// Each key once, with the last of its times in Unix seconds and the sum of its counts. They are in order, so that

@@ -5,9 +5,10 @@ use crate::{
     keys::text,
 };
 use chrono::{DateTime, TimeDelta, Utc};
+use claviger_core::UsageRecorder;
 use claviger_sdk::{
     Actor, ApiKey, BatchId, KeyId, KeyUse, LastUse, Lifetime, NewPersonalKey, RegisteredVerifier, Rule,
-    UsageReport, VerifierId,
+    UsageBatch, UsageReport, VerifierId,
 };
 use proptest::{collection::vec, prelude::*, test_runner::TestRunner};
 
@@ -46,6 +47,38 @@ on_both_stores! {
         usage.report(edge.id, &report(1..2).uses([KeyUse { key, last_used_at: later, count: 2 }])).await.unwrap();
         assert_eq!(known(&company, key).await, (LastUse::At(later), 5));
         assert_eq!(reported(&company, edge.id).await, Some((0, 2)));
+    }
+
+    /// As a program in Rust sends it, and as one in JavaScript does.
+    async fn what_a_verifier_has_counted_is_reported_as_it_is(company: Company) {
+        let key = company.key("import").await.key.id;
+        let usage = company.operator.usage();
+        let edge = usage.register_verifier("edge").await.unwrap().id;
+        let start = u64::try_from(company.now().timestamp()).unwrap();
+        company.advance(TimeDelta::hours(2));
+        let mut recorder = UsageRecorder::new(10, start);
+        for second in [5, 9, 7] {
+            recorder.record(key, start + second);
+        }
+        let counted = serde_json::to_string(&recorder.drain(start + 3600).unwrap()).unwrap();
+        let from_javascript = format!(
+            r#"{{"from":{0},"until":{1},"uses":[{{"keyId":"{key}","count":2,"lastUsedAt":{0}}}],"lost":0}}"#,
+            start + 3600,
+            start + 7200,
+        );
+        for sent in [&counted, &from_javascript] {
+            let batch: UsageBatch = serde_json::from_str(sent).unwrap();
+            let report = UsageReport::of(BatchId::random().unwrap(), &batch).unwrap();
+            assert_eq!(usage.report(edge, &report).await.unwrap().known, 1);
+        }
+        let last = crate::company::start() + TimeDelta::hours(1);
+        assert_eq!(known(&company, key).await, (LastUse::At(last), 5));
+        assert_eq!(reported(&company, edge).await, Some((0, 2)));
+
+        let mut beyond: UsageBatch = serde_json::from_str(&counted).unwrap();
+        beyond.until = u64::MAX;
+        let refused = UsageReport::of(BatchId::random().unwrap(), &beyond).unwrap_err();
+        assert_eq!(refused.code(), "invalid");
     }
 
     async fn a_batch_that_comes_again_changes_nothing(company: Company) {
