@@ -89,6 +89,7 @@ fn the_readme_shows_the_examples_as_they_are() -> Result<()> {
         ("js", "examples/keyring/verify.mjs"),
         ("rust", "examples/rust-host/src/main.rs"),
         ("rust", "examples/first-day/src/main.rs"),
+        ("rust", "examples/service/src/main.rs"),
     ] {
         let source = fs::read_to_string(top().join(file))?;
         let plain: String = source.lines().map(|line| line.trim_start().to_owned() + "\n").collect();
