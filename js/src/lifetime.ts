@@ -2,13 +2,14 @@
 import { ClavigerError } from "./errors.js";
 import type { SourceOptions } from "./source.js";
 
-/** When so many wait, those are looked for who are gone. */
+/** When so many wait, or twice as many as are left, those are looked for who are gone. */
 const MANY = 256;
 
 /** The life of a verifier, with everything that waits in it. */
 export class Lifetime {
   /** What ends each wait, and the time (in milliseconds) by which it has ended by itself. */
   readonly #ends = new Map<() => void, number>();
+  #many = MANY;
   #ended = false;
 
   /** Throws if it is over. */
@@ -84,8 +85,9 @@ export class Lifetime {
   /** In Cloudflare Workers, a request that is cancelled takes its timers along, and never comes back to this. */
   #add(end: () => void, milliseconds: number): void {
     const now = Date.now();
-    if (this.#ends.size >= MANY) {
+    if (this.#ends.size >= this.#many) {
       for (const [other, until] of this.#ends) if (until + 1000 < now) this.#ends.delete(other);
+      this.#many = Math.max(MANY, 2 * this.#ends.size);
     }
     this.#ends.set(end, now + milliseconds);
   }

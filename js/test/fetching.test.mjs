@@ -98,7 +98,8 @@ test("eight fetches at once, 256 wait, and the others are answered", async () =>
 
 test("fetches for made-up keys are counted by the clock of the requests", async () => {
   const source = sourceOf("wide");
-  const { verifier } = living(source);
+  // Parts go at once, so that there always is one that is needed.
+  const { verifier } = living(source, { cacheBytes: 0 });
   const needing = () => {
     for (;;) {
       const key = madeUp();
@@ -109,7 +110,9 @@ test("fetches for made-up keys are counted by the clock of the requests", async 
   const flood = async (time) => {
     const before = source.fetched.length;
     for (;;) {
-      if ((await verifier.verify(needing(), { now: time })).code === "keyring_unavailable") return source.fetched.length - before;
+      const { code } = await verifier.verify(needing(), { now: time });
+      if (code === "keyring_unavailable") return source.fetched.length - before;
+      assert.equal(code, "unknown_key");
     }
   };
   assert.equal(await flood(now), 256);
@@ -117,6 +120,10 @@ test("fetches for made-up keys are counted by the clock of the requests", async 
   assert.equal(await flood(now + 0.5), 16);
   assert.equal(await flood(now - 30), 0, "a clock that is behind gives nothing");
   assert.equal(await flood(now + 1.5), 32);
+  // A clock that was wrong, and is set right.
+  assert.equal(await flood(now + 10_000), 256);
+  assert.equal(await flood(now + 2), 0);
+  assert.equal(await flood(now + 3), 32);
 });
 
 test("who proves a key gets its tokens back", async () => {
@@ -183,6 +190,25 @@ test("a source that does not answer is given up after its time, whether or not i
   } finally {
     mock.timers.reset();
   }
+});
+
+test("while a needed part cannot be had, the keyring before decides, where it proves the key", async () => {
+  const [first, second] = [split("epoch1"), split("epoch2")];
+  const source = sourceOf("epoch1", "epoch2");
+  const { verifier, told } = living(source, { keyring: first.root, now });
+  for (const key of [keys.revokedLater, keys.plain]) await verifier.verify(key, { now });
+  verifier.replaceKeyring(second.root, { now: now + 30 });
+  for (const hash of second.parts.keys()) if (!first.parts.has(hash)) source.parts.delete(hash);
+  assert.equal(verifier.verifyKey(keys.revokedLater, { now: now + 30 }).code, "keyring_unavailable");
+  const verdict = await verifier.verify(keys.revokedLater, { now: now + 30 });
+  assert.deepEqual([verdict.verified, verdict.epoch, verdict.age], [true, 1, 30]);
+  assert.deepEqual(told("part_failed").map(({ part }) => part.part), ["chunk"]);
+  assert.equal((await verifier.verify(keys.forged, { now: now + 30 })).verified, false);
+  // When they are there, the refresh that comes next brings them.
+  source.parts = second.parts;
+  source.answer = () => ({ bytes: second.root });
+  await verifier.refresh({ now: now + 31 });
+  assert.equal((await verifier.verify(keys.revokedLater, { now: now + 31 })).code, "revoked");
 });
 
 test("a part that was needed of a keyring that is gone costs nothing but another look", async () => {

