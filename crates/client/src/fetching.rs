@@ -8,6 +8,7 @@ use crate::{
     source::{KeyringSource, SourceError},
     verifier::Shared,
 };
+use bytes::Bytes;
 use claviger_core::{KeyringError, NeededPart, PartHash};
 use sha2::{Digest, Sha256};
 use std::{
@@ -128,35 +129,53 @@ impl<E: Engine> Shared<E> {
         true
     }
 
-    /// Fetches a part and puts it in. One that cannot be had is awaited: until it comes, the keyring before decides.
+    /// Fetches a part and puts it in. One that cannot be had is awaited: until it comes, the keyring before decides. One that
+    /// came and is none is not: that keyring would cover for it.
     pub(crate) async fn fetch_part(&self, source: &dyn KeyringSource, part: &NeededPart) {
-        match self.try_fetch_part(source, part).await {
-            Ok(true) => drop(self.fetching.state().failed.remove(&part.hash)),
-            outcome => {
-                self.engine.await_part(part);
-                self.fetching.note_failure(part.hash);
-                self.tell(&Event::PartFailed { part, error: outcome.as_ref().err() });
-            }
-        }
+        let fetched = self.try_fetch_part(source, part).await;
+        let put = match &fetched {
+            Ok(Some(bytes)) => self.put_part(part, bytes).map_err(|error| Some(SourceError::from(error))),
+            Ok(None) => Err(None),
+            Err(_) => Err(fetched.err()),
+        };
+        let Err(error) = put else {
+            self.fetching.state().failed.remove(&part.hash);
+            return;
+        };
+        self.fetching.note_failure(part.hash);
+        self.tell(&Event::PartFailed { part, error: error.as_ref() });
     }
 
+    /// The bytes of a part, with the right hash; `None` if it is not there.
     async fn try_fetch_part(
         &self,
         source: &dyn KeyringSource,
         part: &NeededPart,
-    ) -> Result<bool, SourceError> {
-        let Ok(_permit) = self.fetching.permits.acquire().await else { return Ok(false) };
-        let Some(bytes) = timeout(self.timeout, source.part(&part.hash)).await?? else { return Ok(false) };
-        if Sha256::digest(&bytes)[..] != part.hash {
-            return Err(KeyringError::WrongHash { part: part.part, index: part.index }.into());
+    ) -> Result<Option<Bytes>, SourceError> {
+        let fetch = async {
+            let _permit = self.fetching.permits.acquire().await?;
+            let Some(bytes) = timeout(self.timeout, source.part(&part.hash)).await?? else { return Ok(None) };
+            if Sha256::digest(&bytes)[..] != part.hash {
+                return Err(KeyringError::WrongHash { part: part.part, index: part.index }.into());
+            }
+            Ok(Some(bytes))
+        };
+        let fetched = fetch.await;
+        if !matches!(fetched, Ok(Some(_))) {
+            self.engine.await_part(part);
         }
-        match self.engine.insert_part(part, &bytes) {
-            Ok(()) => {}
+        fetched
+    }
+
+    fn put_part(&self, part: &NeededPart, bytes: &Bytes) -> Result<(), EngineError> {
+        match self.engine.insert_part(part, bytes) {
             // The keyring was replaced meanwhile, and does not have this part any more: nothing to be told.
-            Err(EngineError::Keyring(KeyringError::WrongHash { .. } | KeyringError::NoSuchPart { .. })) => {}
-            Err(error) => return Err(error.into()),
+            Err(EngineError::Keyring(KeyringError::WrongHash { .. } | KeyringError::NoSuchPart { .. }))
+            | Ok(()) => {
+                self.engine.evict_parts(self.cache_limit);
+                Ok(())
+            }
+            failed => failed,
         }
-        self.engine.evict_parts(self.cache_limit);
-        Ok(true)
     }
 }

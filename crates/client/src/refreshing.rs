@@ -11,7 +11,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
     },
     time::Duration,
 };
@@ -57,6 +57,8 @@ pub(crate) struct RefreshState {
     asking: AsyncMutex<Asked>,
     /// How many times the source was asked, to the end.
     times: AtomicU64,
+    /// Whether a verdict found the keyring damaged: it is fetched again although it may not have changed.
+    damaged: AtomicBool,
     outcome: Mutex<Outcome>,
 }
 
@@ -83,7 +85,17 @@ impl RefreshState {
     pub(crate) fn new() -> Self {
         let now = Instant::now();
         let outcome = Outcome { last: None, failures: 0, not_before: now, due: now };
-        Self { asking: AsyncMutex::default(), times: AtomicU64::new(0), outcome: Mutex::new(outcome) }
+        Self {
+            asking: AsyncMutex::default(),
+            times: AtomicU64::new(0),
+            damaged: AtomicBool::new(false),
+            outcome: Mutex::new(outcome),
+        }
+    }
+
+    /// A part of the keyring in use is damaged: it may be whole where it comes from.
+    pub(crate) fn distrust(&self) {
+        self.damaged.store(true, SeqCst);
     }
 
     fn outcome(&self) -> MutexGuard<'_, Outcome> {
@@ -143,6 +155,9 @@ impl<E: Engine> Shared<E> {
                 *asked.least_epoch.insert(epoch.map_err(RefreshError::Epoch)?)
             }
         };
+        if self.refreshing.damaged.swap(false, SeqCst) {
+            asked.tag = None;
+        }
         let fetched = timeout(self.timeout, source.keyring(asked.tag.as_deref())).await.map_err(timed_out)?;
         let mut replacement = Replacement::Unchanged;
         if let Some(fetched) = fetched.map_err(RefreshError::Source)? {

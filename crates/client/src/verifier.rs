@@ -11,8 +11,8 @@ use crate::{
 };
 use bytes::Bytes;
 use claviger_core::{
-    DenialClass, Denied, KeyringInfo, KeyringKey, NeededPart, Replacement, RequestContext, UsageBatch,
-    Verdict, VerifyKey,
+    DenialClass, DenialCode, Denied, KeyringInfo, KeyringKey, NeededPart, Replacement, RequestContext,
+    UsageBatch, Verdict, VerifyKey,
 };
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -80,6 +80,9 @@ impl<E: Engine> Verifier<E> {
                 break;
             }
             verdict = shared.engine.verify_key(presented, context);
+        }
+        if verdict.denial() == Some(DenialCode::KeyringInvalid) {
+            shared.refreshing.distrust();
         }
         let proven = verdict.denial().is_none_or(|code| code.class() == DenialClass::Policy);
         if spent > 0 && proven {

@@ -193,3 +193,28 @@ async fn nothing_is_accepted_that_the_keyring_key_did_not_authenticate() {
     assert!(told[0].contains("not what its keyring key authenticated"), "{told:?}");
     assert_eq!(verify(&verifier, &ring.text(1), START).await, "verified fresh 1");
 }
+
+/// A bundle is taken by its root, and its parts are looked at when they are needed.
+#[tokio::test(start_paused = true)]
+async fn a_damaged_bundle_is_fetched_again_although_it_has_not_changed() {
+    let ring = Ring::new(40);
+    let (clock, source) = (Clock::new(), Faulty::of(&ring));
+    let mut damaged = ring.bundle();
+    let last = damaged.len() - 1;
+    damaged[last] ^= 1;
+    // All that tells the two apart is in the last bytes, which this source does not look at.
+    source.with(|store| (store.root, store.tag) = (damaged, Some("the same".into())));
+    let (verifier, _) = ring.verifier(source.clone(), &clock);
+    let bad = async || {
+        let mut denied = None;
+        for key in 0..40 {
+            let said = verify(&verifier, &ring.text(key), START).await;
+            denied = denied.or((said == "keyring_invalid fresh 1").then_some(key));
+        }
+        denied
+    };
+    assert!(bad().await.is_some());
+    source.with(|store| store.root = ring.bundle());
+    verifier.refresh().await.unwrap();
+    assert_eq!(bad().await, None);
+}
