@@ -121,6 +121,7 @@ impl From<Unknown> for Refusal {
                 Self { code: DenialCode::KeyringUnavailable, needed: Some(part), key_id: None }
             }
             Unknown::Invalid => DenialCode::KeyringInvalid.into(),
+            Unknown::Overruled => DenialCode::KeyringUnavailable.into(),
         }
     }
 }
@@ -175,6 +176,7 @@ impl KeyringVerifier {
             if same {
                 // Its parts may have been damaged on their first way here, and be whole now.
                 if keyring.has_bundle() {
+                    self.earlier.clear();
                     self.keyring = Some(Arc::new(keyring));
                 }
                 return Ok(Replacement::Unchanged);
@@ -205,18 +207,20 @@ impl KeyringVerifier {
 
     pub(crate) fn insert(&self, part: PartKind, index: u32, bytes: &[u8]) -> Result<(), KeyringError> {
         let keyring = self.keyring.as_ref().ok_or(KeyringError::NoKeyring)?;
-        match keyring.insert(part, index, bytes) {
-            Ok(()) => {
-                for earlier in &self.earlier {
-                    earlier.share(keyring, part, index);
-                }
-                Ok(())
-            }
-            Err(error) => {
-                let taken = self.earlier.iter().any(|earlier| earlier.insert(part, index, bytes).is_ok());
-                if taken { Ok(()) } else { Err(error) }
+        let mut taken = keyring.insert(part, index, bytes);
+        let mut by = keyring;
+        let mut earlier = self.earlier.iter();
+        while taken.is_err()
+            && let Some(next) = earlier.next()
+        {
+            if next.insert(part, index, bytes).is_ok() {
+                (taken, by) = (Ok(()), next);
             }
         }
+        if taken.is_ok() {
+            earlier.for_each(|earlier| earlier.follow(by, part, index));
+        }
+        taken
     }
 
     pub(crate) fn await_part(&self, part: &NeededPart) {

@@ -43,6 +43,7 @@ use crate::{
     verifier_value::VerifierValue,
 };
 use alloc::{sync::Arc, vec::Vec};
+use core::ops::Range;
 use zeroize::Zeroize;
 
 use super::{
@@ -158,6 +159,21 @@ fn bits_of(id: u64, skip: u32, bits: u32) -> u32 {
 #[inline]
 pub(crate) fn bucket_of(id: u64, bucket_bits: u8) -> u32 {
     bits_of(id, 0, bucket_bits.into())
+}
+
+/// The buckets, by `bits`, of the ids that are in a bucket by `of_bits`.
+pub(super) fn buckets_in(bucket: u32, of_bits: u8, bits: u8) -> Range<usize> {
+    let bucket = bucket as usize;
+    match bits.checked_sub(of_bits) {
+        Some(more) => {
+            let end = bucket.saturating_add(1);
+            bucket.checked_shl(more.into()).unwrap_or(0)..end.checked_shl(more.into()).unwrap_or(0)
+        }
+        None => {
+            let start = bucket.checked_shr(of_bits.saturating_sub(bits).into()).unwrap_or(0);
+            start..start.saturating_add(1)
+        }
+    }
 }
 
 impl Chunk {

@@ -96,6 +96,8 @@ pub(crate) enum Unknown {
     Needed(NeededPart),
     /// A part is not what the root says, or the root names what is not there.
     Invalid,
+    /// A later keyring has said something else in the place of a part.
+    Overruled,
 }
 
 /// An issuing secret of a keyring.
@@ -207,14 +209,25 @@ impl Keyring {
         key(&self.root) == key(&other.root)
     }
 
-    /// Takes over a part that has come for another keyring, if this one has the same.
-    pub(crate) fn share(&self, other: &Self, part: PartKind, index: u32) {
-        if self.shares_parts(other)
-            && self.hash(part, index) == other.hash(part, index)
-            && let (Some(slot), Some(from)) = (self.slot(part, index), other.slot(part, index))
-            && let Some(part) = from.get()
-        {
-            slot.put(part.clone(), from.number());
+    /// Takes over a part that has come for a later keyring, if this one has the same. If it has another one, that
+    /// counts no more.
+    pub(crate) fn follow(&self, later: &Self, part: PartKind, index: u32) {
+        let same_place = part == PartKind::Page || self.root.bucket_bits == later.root.bucket_bits;
+        if same_place && self.hash(part, index) == later.hash(part, index) {
+            if self.shares_parts(later)
+                && let (Some(slot), Some(from)) = (self.slot(part, index), later.slot(part, index))
+                && let Some(part) = from.get()
+            {
+                slot.put(part.clone(), from.number());
+            }
+            return;
+        }
+        let places = match part {
+            PartKind::Page => self.place(part, index)..self.place(part, index).saturating_add(1),
+            PartKind::Chunk => chunk::buckets_in(index, later.root.bucket_bits, self.root.bucket_bits),
+        };
+        for slot in self.slots.get(places).unwrap_or_default() {
+            slot.overrule();
         }
     }
 
@@ -251,7 +264,7 @@ impl Keyring {
     /// Every part that is awaited, and was never here.
     pub(crate) fn awaited(&self) -> impl Iterator<Item = NeededPart> {
         let awaited = self.slots.iter().zip(self.root.part_hashes()).enumerate();
-        awaited.filter(|(_, (slot, _))| slot.is_awaited()).map(|(place, (_, hash))| {
+        awaited.filter(|(_, (slot, _))| !self.has_bundle() && slot.is_awaited()).map(|(place, (_, hash))| {
             let (part, index) = match place.checked_sub(self.root.chunks.len()) {
                 None => (PartKind::Chunk, place),
                 Some(page) => (PartKind::Page, page),
@@ -294,7 +307,11 @@ impl Keyring {
     #[inline]
     pub(crate) fn records(&self, kind: u8, id: KeyId) -> Result<&[Record], Unknown> {
         let bucket = chunk::bucket_of(id.as_u64(), self.root.bucket_bits);
-        let chunk = match self.slots.get(bucket as usize).and_then(Slot::chunk) {
+        let slot = self.slots.get(bucket as usize);
+        if slot.is_some_and(Slot::is_overruled) {
+            return Err(Unknown::Overruled);
+        }
+        let chunk = match slot.and_then(Slot::chunk) {
             Some(chunk) => Some(chunk),
             None => self.touch_chunk(bucket)?,
         };
@@ -305,6 +322,9 @@ impl Keyring {
     #[inline]
     pub(crate) fn policy(&self, index: u32) -> Result<Policy<'_>, Unknown> {
         let slot = self.slot(PartKind::Page, index >> 8);
+        if slot.is_some_and(Slot::is_overruled) {
+            return Err(Unknown::Overruled);
+        }
         let page = match slot.and_then(Slot::page) {
             Some(page) => page,
             None => self.touch_page(index >> 8)?,

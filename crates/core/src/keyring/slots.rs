@@ -17,6 +17,8 @@ pub(super) const KEPT: u8 = 2;
 const SEEN: u8 = 4;
 /// Somebody fetches the part, and it may not be there yet.
 const AWAITED: u8 = 8;
+/// A later keyring has said something else in its place: what it says here counts no more.
+const OVERRULED: u8 = 16;
 
 /// A part, read and checked. Cloning shares it.
 #[derive(Clone)]
@@ -116,6 +118,16 @@ impl Slot {
         self.marks.fetch_and(!USED, Relaxed);
     }
 
+    /// Notes that a later keyring has said something else.
+    pub(super) fn overrule(&self) {
+        self.marks.fetch_or(OVERRULED, Relaxed);
+    }
+
+    #[inline]
+    pub(super) fn is_overruled(&self) -> bool {
+        self.marks() & OVERRULED != 0
+    }
+
     /// Notes that somebody fetches the part.
     pub(super) fn mark_awaited(&self) {
         self.marks.fetch_or(AWAITED, Relaxed);
@@ -128,7 +140,7 @@ impl Slot {
 
     /// Gives the part up.
     pub(super) fn clear(&mut self) {
-        *self = Self::with(self.marks() & SEEN);
+        *self = Self::with(self.marks() & (SEEN | OVERRULED));
     }
 }
 
@@ -149,6 +161,7 @@ pub(super) fn adopt<'h>(
     {
         if hash == hash_before {
             *slot = before.clone();
+            *slot.marks.get_mut() &= !OVERRULED;
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use claviger_core::{
     DenialCode, KeyId, KeyKind, KeyPrefix, KeyRecord, KeyringBuilder, KeyringKey, KeyringTerms, NeededPart,
-    OpaqueUse, Policy, PolicyTerms, RequestContext, Verdict, Verifier, VerifierValue, generate_opaque_key,
-    parse,
+    OpaqueUse, PartKind, Policy, PolicyTerms, RequestContext, Verdict, Verifier, VerifierValue,
+    generate_opaque_key, parse,
 };
 use std::collections::HashMap;
 
@@ -16,6 +16,7 @@ struct Ring {
     keys: Vec<(KeyRecord, String)>,
     parts: HashMap<[u8; 32], Vec<u8>>,
     root: Vec<u8>,
+    bundle: Vec<u8>,
     epoch: u64,
 }
 
@@ -47,7 +48,7 @@ impl Ring {
         let page = builder.set_page(0, &[Some(policy)]).unwrap();
         let parts = HashMap::from([(page.hash, page.bytes)]);
         let keys = (0..keys).map(record).collect();
-        let mut ring = Self { key, keys, parts, root: Vec::new(), epoch: 0 };
+        let mut ring = Self { key, keys, parts, root: Vec::new(), bundle: Vec::new(), epoch: 0 };
         ring.publish_by(builder, NOW);
         ring
     }
@@ -63,6 +64,7 @@ impl Ring {
         }
         self.epoch += 1;
         self.root = builder.finish(self.epoch, now).unwrap();
+        self.bundle = builder.bundle(&self.root, |hash| self.parts.get(hash).map(Vec::as_slice)).unwrap();
     }
 
     fn publish(&mut self, now: u64) {
@@ -306,4 +308,107 @@ fn a_snapshot_keeps_its_parts_while_another_gives_them_up() {
         assert_eq!(needed(&snapshot, ring.text(key), NOW), Ok(None));
     }
     assert!((0..40).any(|key| needed(&verifier, ring.text(key), NOW).is_err()));
+}
+
+impl Ring {
+    /// Publishes what the keys are now, with another policy of the page; the place of the page.
+    fn publish_with_policy(&mut self, now: u64, change: impl FnOnce(&mut PolicyTerms<'_>)) {
+        let mut of_ring = KeyringTerms::new(KeyId::from_u64(1));
+        of_ring.valid_for = VALID as u32;
+        let mut builder = KeyringBuilder::new(&self.key, of_ring, self.keys.len());
+        let mut terms = PolicyTerms::new(prefix(), "tenant", "owner");
+        change(&mut terms);
+        let page = builder.set_page(0, &[Some(Policy::new(&terms).unwrap())]).unwrap();
+        self.parts.insert(page.hash, page.bytes);
+        self.publish_by(builder, now);
+    }
+}
+
+#[test]
+fn a_key_whose_part_says_revoked_is_not_good_because_its_page_is_on_its_way() {
+    let mut ring = Ring::new(50);
+    let mut verifier = ring.verifier();
+    let revoked = ring.text(3).to_owned();
+    assert_eq!(ring.verify(&verifier, &revoked), (None, 2));
+    ring.keys[3].0.revoked = true;
+    ring.publish_with_policy(NOW + 60, |terms| terms.read_only = true);
+    verifier.replace_keyring(ring.root.clone(), NOW + 60).unwrap();
+    verifier.await_changed_parts();
+    let awaited = verifier.awaited_parts();
+    let (chunk, page) = (awaited[0], awaited[1]);
+    assert_eq!((chunk.part, page.part), (PartKind::Chunk, PartKind::Page));
+    assert_eq!(needed(&verifier, &revoked, NOW + 60), Ok(None));
+    ring.insert(&verifier, &chunk);
+    assert_ne!(needed(&verifier, &revoked, NOW + 60), Ok(None), "the part has come, and says revoked");
+    ring.insert(&verifier, &page);
+    assert_eq!(needed(&verifier, &revoked, NOW + 60), Ok(Some(DenialCode::Revoked)));
+}
+
+#[test]
+fn a_policy_that_its_page_says_is_off_is_not_on_because_a_chunk_is_on_its_way() {
+    let mut ring = Ring::new(50);
+    let mut verifier = ring.verifier();
+    let key = ring.text(3).to_owned();
+    assert_eq!(ring.verify(&verifier, &key), (None, 2));
+    ring.keys[3].0.read_only = true;
+    ring.publish_with_policy(NOW + 60, |terms| terms.tenant_off = true);
+    verifier.replace_keyring(ring.root.clone(), NOW + 60).unwrap();
+    verifier.await_changed_parts();
+    let awaited = verifier.awaited_parts();
+    let (chunk, page) = (awaited[0], awaited[1]);
+    assert_eq!((chunk.part, page.part), (PartKind::Chunk, PartKind::Page));
+    ring.insert(&verifier, &page);
+    assert_ne!(needed(&verifier, &key, NOW + 60), Ok(None), "the page has come, and says off");
+    ring.insert(&verifier, &chunk);
+    assert_eq!(needed(&verifier, &key, NOW + 60), Ok(Some(DenialCode::Disabled)));
+}
+
+#[test]
+fn a_bundle_of_the_same_keyring_ends_the_time_of_the_one_before() {
+    let mut ring = Ring::new(50);
+    let mut verifier = ring.verifier();
+    let revoked = ring.text(3).to_owned();
+    assert_eq!(ring.verify(&verifier, &revoked), (None, 2));
+    ring.keys[3].0.revoked = true;
+    ring.publish(NOW + 60);
+    verifier.replace_keyring(ring.root.clone(), NOW + 60).unwrap();
+    verifier.await_changed_parts();
+    assert_eq!(needed(&verifier, &revoked, NOW + 60), Ok(None));
+    let bundle = ring.bundle.clone();
+    let head = &bundle[..claviger_core::bundle_head_len(&bundle, bundle.len() as u64).unwrap()];
+    verifier.replace_keyring_by_head(head, bundle.len() as u64, NOW + 60).unwrap();
+    assert_eq!(verifier.awaited_parts(), [], "all of it is there");
+    let part = needed(&verifier, &revoked, NOW + 60).unwrap_err();
+    assert!(part.in_bundle.is_some());
+    assert_eq!(ring.verify(&verifier, &revoked), (Some(DenialCode::Revoked), 1));
+}
+
+#[test]
+fn what_a_part_has_said_counts_also_where_the_keyring_before_has_other_buckets() {
+    for (before, after) in [(50, 5000), (5000, 50)] {
+        let mut ring = Ring::new(50);
+        let publish = |ring: &mut Ring, keys, page: &[Option<Policy<'_>>]| {
+            let mut terms = KeyringTerms::new(KeyId::from_u64(1));
+            terms.valid_for = VALID as u32;
+            let mut builder = KeyringBuilder::new(&ring.key, terms, keys);
+            let page = builder.set_page(0, page).unwrap();
+            ring.parts.insert(page.hash, page.bytes);
+            ring.publish_by(builder, NOW);
+        };
+        let terms = PolicyTerms::new(prefix(), "tenant", "owner");
+        let policy = Policy::new(&terms).unwrap();
+        publish(&mut ring, before, &[Some(policy.clone())]);
+        let mut verifier = ring.verifier();
+        let revoked = ring.text(3).to_owned();
+        assert_eq!(ring.verify(&verifier, &revoked).0, None);
+        ring.keys[3].0.revoked = true;
+        publish(&mut ring, after, &[Some(policy.clone()), Some(policy)]);
+        verifier.replace_keyring(ring.root.clone(), NOW).unwrap();
+        let chunk = needed(&verifier, &revoked, NOW).unwrap_err();
+        ring.insert(&verifier, &chunk);
+        let page = needed(&verifier, &revoked, NOW).unwrap_err();
+        assert_eq!(page.part, PartKind::Page);
+        verifier.await_part(&page);
+        assert_eq!(needed(&verifier, &revoked, NOW), Err(page), "from {before} to {after}");
+    }
 }
