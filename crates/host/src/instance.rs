@@ -13,7 +13,7 @@ use crate::{
 use claviger_core::{
     ContextRecord, DenialCode, KeyId, NeededPart, Policy, RequestContext, VERDICT_RECORD_LEN, Verdict,
 };
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use wasmtime::{
     Engine, Instance as WasmInstance, InstancePre, Memory, Store, StoreLimits, StoreLimitsBuilder, TypedFunc,
     WasmParams,
@@ -38,6 +38,8 @@ pub(crate) struct Instance {
     pub(crate) memory: Memory,
     /// What it was last given.
     pub(crate) keyring: Option<Arc<Keyring>>,
+    /// The same, also when that was forgotten.
+    pub(crate) last: Weak<Keyring>,
     /// The parts that it was told to wait for.
     pub(crate) awaited: Vec<NeededPart>,
     instance: WasmInstance,
@@ -99,6 +101,7 @@ impl Instance {
             store,
             memory,
             keyring: None,
+            last: Weak::new(),
             awaited: Vec::new(),
             instance,
             policies: CheckedPolicies::new(),
@@ -178,9 +181,6 @@ impl Instance {
         context: &RequestContext<'_>,
         parts: &Parts,
     ) -> Result<Verdict<'static>, HostError> {
-        if !self.awaited.is_empty() {
-            self.settle(parts)?;
-        }
         let verdict = self.ask(presented, context)?;
         match &verdict {
             Verdict::Denied(denied) if denied.needed.is_some() => {

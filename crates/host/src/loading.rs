@@ -52,13 +52,30 @@ impl Instance {
         Ok((replacement, Some((keyring, info))))
     }
 
-    /// Takes a keyring that another instance of the same configuration has taken.
+    /// Takes a keyring that another instance of the same configuration has taken. What it was told to wait for it may
+    /// still wait for: the keyring may have the same part.
     pub(crate) fn take_keyring(&mut self, keyring: &Arc<Keyring>) -> Result<(), HostError> {
         self.enter(keyring)?;
-        // It is told again what it is to wait for.
-        self.awaited.clear();
         self.keyring = Some(Arc::clone(keyring));
+        self.last = Arc::downgrade(keyring);
         Ok(())
+    }
+
+    /// Takes a keyring that came after `earlier`; false if it cannot, and another instance has to take its place.
+    pub(crate) fn take_keyring_after(
+        &mut self,
+        earlier: Option<&Arc<Keyring>>,
+        keyring: &Arc<Keyring>,
+    ) -> Result<bool, HostError> {
+        if let Some(earlier) = earlier.filter(|earlier| !self.last.ptr_eq(&Arc::downgrade(earlier))) {
+            // It has missed keyrings: what it has from before them must not decide any more.
+            if !self.awaited.is_empty() {
+                return Ok(false);
+            }
+            self.take_keyring(earlier)?;
+        }
+        self.take_keyring(keyring)?;
+        Ok(true)
     }
 
     /// Keeps nothing of the keyring outside the instance; it has to take the present one before it is used again.
@@ -158,10 +175,12 @@ impl Instance {
         Ok(Provided::Here)
     }
 
-    /// Puts in what was awaited and has come, before anything is decided without it.
+    /// Puts in what was awaited and has come, before anything is decided without it; false if some of it came and is
+    /// gone. Then another instance has to take its place, which does not wait for it.
     #[cold]
     #[inline(never)]
-    pub(crate) fn settle(&mut self, parts: &Parts) -> Result<(), HostError> {
+    pub(crate) fn settle(&mut self, parts: &Parts) -> Result<bool, HostError> {
+        let mut whole = true;
         for awaited in std::mem::take(&mut self.awaited) {
             match parts.get(&awaited.hash) {
                 // What another keyring has instead, it has another way.
@@ -170,10 +189,11 @@ impl Instance {
                     Err(HostError::Keyring(_)) => {}
                     Err(error) => return Err(error),
                 },
-                None => self.awaited.push(awaited),
+                None if parts.is_awaited(&awaited.hash) => self.awaited.push(awaited),
+                None => whole = false,
             }
         }
-        Ok(())
+        Ok(whole)
     }
 
     fn evict_parts(&mut self, parts: &Parts) -> Result<(), HostError> {

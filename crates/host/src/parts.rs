@@ -20,12 +20,22 @@ struct State {
     size: usize,
     /// How many bytes there may be; `None` for any number.
     limit: Option<usize>,
-    /// Parts of the present keyring that were here, whether or not they still are.
+    /// The parts of the present keyring, and of those before it that may still decide.
+    named: VecDeque<HashSet<PartHash>>,
+    /// Parts of these keyrings that were here, whether or not they still are.
     seen: HashSet<PartHash>,
+    /// Parts of these keyrings that are on their way.
     awaited: HashMap<PartHash, NeededPart>,
 }
 
+/// Of so many keyrings it is remembered which parts were here: as many as an instance has.
+const MOST_KEYRINGS: usize = 5;
+
 impl State {
+    fn is_named(&self, hash: &PartHash) -> bool {
+        self.named.iter().any(|named| named.contains(hash))
+    }
+
     fn make_room(&mut self) {
         let Some(limit) = self.limit else { return };
         while self.size > limit
@@ -55,7 +65,9 @@ impl Parts {
         let hash: PartHash = Sha256::digest(part).into();
         let mut state = self.write();
         state.awaited.remove(&hash);
-        state.seen.insert(hash);
+        if state.is_named(&hash) {
+            state.seen.insert(hash);
+        }
         if state.by_hash.insert(hash, part.into()).is_none() {
             state.order.push_back(hash);
             state.size = state.size.saturating_add(part.len());
@@ -80,7 +92,7 @@ impl Parts {
     /// Notes that a part is on its way, unless it was here before.
     pub(crate) fn wait_for(&self, part: &NeededPart) {
         let mut state = self.write();
-        if !state.seen.contains(&part.hash) {
+        if state.is_named(&part.hash) && !state.seen.contains(&part.hash) {
             state.awaited.insert(part.hash, *part);
         }
     }
@@ -89,20 +101,22 @@ impl Parts {
         self.read().awaited.contains_key(hash)
     }
 
-    /// The parts that are on their way.
+    /// The parts of the present keyring that are on their way.
     pub(crate) fn awaited(&self) -> Vec<NeededPart> {
-        self.read().awaited.values().copied().collect()
+        let state = self.read();
+        let Some(named) = state.named.front() else { return Vec::new() };
+        state.awaited.values().filter(|part| named.contains(&part.hash)).copied().collect()
     }
 
-    /// Forgets what does not concern the keyring with these `parts`, and waits for those that `changed`: there the hash of
+    /// Forgets what concerns neither the keyring with these `parts` nor one shortly before it, and waits for those that `changed`: there the hash of
     /// the part before stands beside each.
     pub(crate) fn follow(
         &self,
-        parts: &HashSet<PartHash>,
+        parts: HashSet<PartHash>,
         changed: impl Iterator<Item = (PartHash, NeededPart)>,
     ) {
         let mut state = self.write();
-        let State { by_hash, awaited, seen, .. } = &mut *state;
+        let State { by_hash, awaited, seen, named, .. } = &mut *state;
         let wanted: Vec<NeededPart> = changed
             .filter(|(before, part)| {
                 let was_here = by_hash.contains_key(before) || awaited.contains_key(before);
@@ -110,8 +124,11 @@ impl Parts {
             })
             .map(|(_, part)| part)
             .collect();
-        awaited.retain(|hash, _| parts.contains(hash));
-        seen.retain(|hash| parts.contains(hash));
+        named.push_front(parts);
+        named.truncate(MOST_KEYRINGS);
+        let is_named = |hash: &PartHash| named.iter().any(|named| named.contains(hash));
+        awaited.retain(|hash, _| is_named(hash));
+        seen.retain(is_named);
         awaited.extend(wanted.into_iter().map(|part| (part.hash, part)));
     }
 }
@@ -130,6 +147,7 @@ mod tests {
         let parts = Parts::default();
         let part = |number: u8| vec![number; 100];
         let hash = |number: u8| -> PartHash { Sha256::digest(part(number)).into() };
+        parts.follow((0..20).map(hash).collect(), std::iter::empty());
         (0..10).for_each(|number| parts.keep(&part(number)));
         assert!(parts.get(&hash(0)).is_some(), "there is no limit yet");
         parts.set_limit(300);

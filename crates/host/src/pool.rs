@@ -5,6 +5,7 @@ use crate::{
     instance::Instance,
     keyring::{Keyring, SharedBytes},
     module::Module,
+    parts::Parts,
     trust::Trust,
 };
 use claviger_core::{KeyringInfo, Replacement};
@@ -273,15 +274,34 @@ impl Lent<'_> {
     /// Gives the instance the present keyring; if it does not take it, another one has its place.
     #[cold]
     fn bring_up_to_date(&mut self, goods: &Goods) -> Result<(), HostError> {
-        let keyring = goods.1.as_ref();
-        let taken =
-            self.instance.as_mut().zip(keyring).map(|(instance, keyring)| instance.take_keyring(keyring));
-        if let Some(Ok(())) = taken {
+        let (_, keyring, earlier) = goods;
+        let taken = self
+            .instance
+            .as_mut()
+            .zip(keyring.as_ref())
+            .map(|(instance, keyring)| instance.take_keyring_after(earlier.as_ref(), keyring));
+        if let Some(Ok(true)) = taken {
             return Ok(());
         }
         // It makes room in the engine before the other one is made.
         self.instance = None;
         self.make(goods)
+    }
+
+    /// Puts in what the instance waited for and has come; if some of it is gone, another one has its place.
+    #[inline]
+    pub(crate) fn settle(&mut self, parts: &Parts) -> Result<(), HostError> {
+        match &mut self.instance {
+            Some(instance) if !instance.awaited.is_empty() => {
+                if instance.settle(parts)? {
+                    return Ok(());
+                }
+                self.instance = None;
+                let goods = self.pool.state().goods();
+                self.make(&goods)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Calls what is lent. After an error it is kept only if that spares it.

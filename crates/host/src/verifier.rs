@@ -5,7 +5,7 @@ use crate::{
     keyring_keys::KeyringKeys,
     module::Module,
     parts::Parts,
-    pool::{Pool, PoolOptions},
+    pool::{Lent, Pool, PoolOptions},
     secrets::Secrets,
     trust::Trust,
 };
@@ -106,7 +106,15 @@ impl Verifier {
 
     #[inline]
     fn ask(&self, presented: &[u8], context: &RequestContext<'_>) -> Result<Verdict<'static>, HostError> {
-        self.pool.lend()?.call(|instance| instance.verify_key(presented, context, &self.parts))
+        self.lend()?.call(|instance| instance.verify_key(presented, context, &self.parts))
+    }
+
+    /// Lends an instance that has every part that it waited for and that has come.
+    #[inline]
+    pub(crate) fn lend(&self) -> Result<Lent<'_>, HostError> {
+        let mut lent = self.pool.lend()?;
+        lent.settle(&self.parts)?;
+        Ok(lent)
     }
 
     /// Puts a keyring in the place of the present one, for every instance: a bundle, or a root alone whose parts are
