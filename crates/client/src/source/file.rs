@@ -1,6 +1,6 @@
 //! A bundle in a file that publishers replace.
 
-use super::{FetchedKeyring, KeyringSource, MAX_KEYRING_LEN, SourceError, epoch_file::EpochFile};
+use super::{FetchedKeyring, KeyringSource, MAX_PART_LEN, SourceError, epoch_file::EpochFile};
 use async_trait::async_trait;
 use bytes::Bytes;
 use claviger_core::{BundleHead, PartHash, bundle_head_len, root_part_hashes};
@@ -15,8 +15,8 @@ use std::{
 
 /// A longer bundle is not read as a whole.
 const MOST_IN_MEMORY: u64 = 16 << 20;
-/// Those of the keyring in use and of the one before.
-const MOST_OPEN: usize = 2;
+/// The newest one, that of the keyring in use, and the one before.
+const MOST_OPEN: usize = 3;
 
 /// A bundle in a file, which is looked at every second and read again when it was replaced.
 ///
@@ -36,6 +36,7 @@ pub struct FileSource {
 /// A bundle whose parts are read one by one.
 #[derive(Debug)]
 struct OpenBundle {
+    tag: String,
     file: File,
     places: HashMap<PartHash, (u64, usize)>,
 }
@@ -103,19 +104,25 @@ fn read(
         places.insert(hash, (range.start, len));
     }
     let root = head.root().to_vec();
-    Ok(Some((FetchedKeyring::new(root).tag(tag), Some(OpenBundle { file, places }))))
+    Ok(Some((FetchedKeyring::new(root).tag(&tag), Some(OpenBundle { tag, file, places }))))
 }
 
 #[async_trait]
 impl KeyringSource for FileSource {
     async fn keyring(&self, known: Option<&str>) -> Result<Option<FetchedKeyring>, SourceError> {
-        let (path, known) = (self.path.clone(), known.map(str::to_owned));
-        let read = tokio::task::spawn_blocking(move || read(&path, known.as_deref())).await??;
+        let (path, tag) = (self.path.clone(), known.map(str::to_owned));
+        let read = tokio::task::spawn_blocking(move || read(&path, tag.as_deref())).await??;
         let Some((fetched, open)) = read else { return Ok(None) };
         let mut bundles = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(open) = open {
+            // One that was refused comes again and again, and must not push out the one in use.
+            bundles.retain(|bundle| bundle.tag != open.tag);
             bundles.insert(0, open);
-            bundles.truncate(MOST_OPEN);
+            while bundles.len() > MOST_OPEN
+                && let Some(last) = bundles.iter().rposition(|bundle| Some(&*bundle.tag) != known)
+            {
+                bundles.remove(last);
+            }
         }
         Ok(Some(fetched))
     }
@@ -126,7 +133,7 @@ impl KeyringSource for FileSource {
             let mut bundles = open.lock().unwrap_or_else(PoisonError::into_inner);
             for bundle in bundles.iter_mut() {
                 let Some(&(start, len)) = bundle.places.get(&hash) else { continue };
-                if len as u64 > MAX_KEYRING_LEN {
+                if len as u64 > MAX_PART_LEN {
                     return Err("the bundle says of a part what cannot be".into());
                 }
                 let mut bytes = vec![0; len];
