@@ -4,8 +4,19 @@ use super::SourceError;
 use std::{
     io::ErrorKind,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
-use tokio::fs;
+
+fn read(path: &Path) -> Result<u64, SourceError> {
+    let text = match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
+        text => text?,
+    };
+    let digits = text.trim_end();
+    digits.parse().map_err(|_| {
+        format!("{} does not hold an epoch; remove it only if you know why", path.display()).into()
+    })
+}
 
 /// A file that holds an epoch in decimal digits.
 #[derive(Clone, Debug)]
@@ -24,23 +35,21 @@ impl EpochFile {
     }
 
     pub(super) async fn read(&self) -> Result<u64, SourceError> {
-        let text = match fs::read_to_string(&self.0).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
-            text => text?,
-        };
-        let digits = text.trim_end();
-        digits.parse().map_err(|_| {
-            let path = self.0.display();
-            format!("{path} does not hold an epoch; remove it only if you know why").into()
-        })
+        let path = self.0.clone();
+        tokio::task::spawn_blocking(move || read(&path)).await?
     }
 
-    /// Whoever reads it sees the epoch before or this one, also after a loss of power.
+    /// Whoever reads it sees the epoch before or this one, also after a loss of power. A higher one, which another
+    /// process took from the same files, stays.
     pub(super) async fn write(&self, epoch: u64) -> Result<(), SourceError> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
         let mut name = self.0.as_os_str().to_owned();
-        name.push(format!(".{}", std::process::id()));
+        name.push(format!(".{}.{}", std::process::id(), NUMBER.fetch_add(1, Relaxed)));
         let (path, temporary) = (self.0.clone(), PathBuf::from(name));
         let written = tokio::task::spawn_blocking(move || {
+            if read(&path).is_ok_and(|present| present >= epoch) {
+                return Ok(());
+            }
             let written = (|| {
                 use std::io::Write;
                 let mut file = std::fs::File::create(&temporary)?;
