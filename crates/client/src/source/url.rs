@@ -9,11 +9,12 @@ use reqwest::{
     Client, Response, StatusCode, Url,
     header::{ETAG, HeaderMap, IF_NONE_MATCH},
 };
+use std::fmt;
 
 /// A root or a bundle behind a URL, and the parts of a root beside it, in `parts/`.
 ///
 /// It is fetched again only if its `ETag` is another one. Redirects are followed.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct UrlSource {
     url: Url,
     client: Client,
@@ -53,7 +54,16 @@ impl UrlSource {
         if let Some(tag) = known {
             request = request.header(IF_NONE_MATCH, tag);
         }
-        Ok(request.send().await?)
+        // What stands in the URL may be a secret.
+        Ok(request.send().await.map_err(reqwest::Error::without_url)?)
+    }
+}
+
+/// Tells neither the headers nor what stands in the URL beside its host and path: it may be a secret.
+impl fmt::Debug for UrlSource {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = (self.url.host_str().unwrap_or_default(), self.url.path());
+        formatter.debug_tuple("UrlSource").field(&url).finish()
     }
 }
 
@@ -69,7 +79,7 @@ async fn body(response: Response, most: u64) -> Result<Bytes, SourceError> {
     }
     let mut response = response;
     let mut bytes = BytesMut::with_capacity(announced.and_then(|len| usize::try_from(len).ok()).unwrap_or(0));
-    while let Some(chunk) = response.chunk().await? {
+    while let Some(chunk) = response.chunk().await.map_err(reqwest::Error::without_url)? {
         bytes.extend_from_slice(&chunk);
         if bytes.len() as u64 > most {
             return Err(too_long());
