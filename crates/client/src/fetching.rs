@@ -47,7 +47,7 @@ struct State {
     failed: HashMap<PartHash, Failure>,
 }
 
-/// A fetch that is under way. Whoever holds the lock fetches; if he is gone before he is done, the next one does.
+/// A fetch that is under way, for as long as it concerns anybody. Whoever holds the lock fetches; if he is gone before he is done, the next one does.
 #[derive(Default)]
 struct Flight {
     done: AsyncMutex<bool>,
@@ -67,7 +67,38 @@ impl Drop for Waiting<'_> {
     }
 }
 
+/// Somebody's part in a fetch. The last one whom it concerns forgets it, also if he goes away before it is done.
+struct Joined<'f> {
+    fetching: &'f Fetching,
+    hash: PartHash,
+    flight: Arc<Flight>,
+}
+
+impl Drop for Joined<'_> {
+    fn drop(&mut self) {
+        // One is in the map, and one is here.
+        if Arc::strong_count(&self.flight) <= 2 {
+            self.land();
+        }
+    }
+}
+
+impl Joined<'_> {
+    /// Whoever comes from now on fetches anew.
+    fn land(&self) {
+        let mut state = self.fetching.state();
+        if state.under_way.get(&self.hash).is_some_and(|flight| Arc::ptr_eq(flight, &self.flight)) {
+            state.under_way.remove(&self.hash);
+        }
+    }
+}
+
 impl Fetching {
+    fn join(&self, hash: PartHash) -> Joined<'_> {
+        let flight = Arc::clone(self.state().under_way.entry(hash).or_default());
+        Joined { fetching: self, hash, flight }
+    }
+
     pub(crate) fn new() -> Self {
         Self {
             budget: FetchBudget::new(),
@@ -113,19 +144,18 @@ impl<E: Engine> Shared<E> {
         if !fetching.may_try(&part.hash) {
             return false;
         }
-        let flight = Arc::clone(fetching.state().under_way.entry(part.hash).or_default());
-        let mut done = flight.done.lock().await;
+        let joined = fetching.join(part.hash);
+        let mut done = joined.flight.done.lock().await;
         if *done {
             return true;
         }
         if !fetching.budget.take(now) {
-            fetching.state().under_way.remove(&part.hash);
             return false;
         }
         *spent = spent.saturating_add(1);
         self.fetch_part(source.as_ref(), part).await;
         *done = true;
-        fetching.state().under_way.remove(&part.hash);
+        joined.land();
         true
     }
 
@@ -143,6 +173,7 @@ impl<E: Engine> Shared<E> {
             return;
         };
         self.fetching.note_failure(part.hash);
+        self.refreshing.hasten();
         self.tell(&Event::PartFailed { part, error: error.as_ref() });
     }
 
@@ -177,5 +208,27 @@ impl<E: Engine> Shared<E> {
             }
             failed => failed,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fetch_is_forgotten_by_the_last_whom_it_concerns() {
+        let fetching = Fetching::new();
+        let (one, two) = (fetching.join([1; 32]), fetching.join([1; 32]));
+        assert!(Arc::ptr_eq(&one.flight, &two.flight));
+        drop(one);
+        assert_eq!(fetching.state().under_way.len(), 1);
+        drop(two);
+        assert_eq!(fetching.state().under_way.len(), 0);
+        let landed = fetching.join([1; 32]);
+        landed.land();
+        let next = fetching.join([1; 32]);
+        assert!(!Arc::ptr_eq(&landed.flight, &next.flight));
+        drop(landed);
+        assert_eq!(fetching.state().under_way.len(), 1);
     }
 }

@@ -16,9 +16,9 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::Mutex as AsyncMutex,
+    sync::{Mutex as AsyncMutex, Notify},
     task::JoinHandle,
-    time::{Instant, sleep, timeout},
+    time::{Instant, timeout},
 };
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -27,6 +27,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 const FIRST_INTERVAL: Duration = Duration::from_secs(15);
 /// How long a verification waits for a refresh when it could be decided with a stale keyring.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// Longer than any program runs, and short enough to reckon with.
+const FOREVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 /// How many parts a refresh fetches at once.
 const AT_ONCE: usize = 4;
 
@@ -60,6 +62,8 @@ pub(crate) struct RefreshState {
     /// Whether a verdict found the keyring damaged: it is fetched again although it may not have changed.
     damaged: AtomicBool,
     outcome: Mutex<Outcome>,
+    /// Told when the next question is due earlier than it was.
+    hastened: Arc<Notify>,
 }
 
 #[derive(Default)]
@@ -68,6 +72,10 @@ struct Asked {
     tag: Option<String>,
     /// Once it is known.
     least_epoch: Option<u64>,
+    /// The epoch that the source has remembered.
+    remembered: Option<u64>,
+    /// The epoch of which it was told that it could not be remembered.
+    not_remembered: Option<u64>,
     /// The epoch and issue of the keyring that was told to be half expired.
     half_expired: Option<(u64, u64)>,
 }
@@ -90,12 +98,23 @@ impl RefreshState {
             times: AtomicU64::new(0),
             damaged: AtomicBool::new(false),
             outcome: Mutex::new(outcome),
+            hastened: Arc::default(),
         }
     }
 
     /// A part of the keyring in use is damaged: it may be whole where it comes from.
     pub(crate) fn distrust(&self) {
         self.damaged.store(true, SeqCst);
+    }
+
+    /// Something is awaited: the source is asked soon, and then for that, too.
+    pub(crate) fn hasten(&self) {
+        let mut outcome = self.outcome();
+        let soon = later(Instant::now(), FIRST_PAUSE).max(outcome.not_before);
+        if soon < outcome.due {
+            outcome.due = soon;
+            self.hastened.notify_one();
+        }
     }
 
     fn outcome(&self) -> MutexGuard<'_, Outcome> {
@@ -110,11 +129,11 @@ fn random() -> f64 {
 
 /// A fifth less to a fifth more.
 fn jittered(interval: Duration) -> Duration {
-    interval.mul_f64(0.8 + 0.4 * random())
+    interval.min(FOREVER).mul_f64(0.8 + 0.4 * random())
 }
 
 fn later(now: Instant, pause: Duration) -> Instant {
-    now.checked_add(pause).unwrap_or(now)
+    now.checked_add(pause.min(FOREVER)).unwrap_or(now)
 }
 
 impl<E: Engine> Shared<E> {
@@ -155,25 +174,46 @@ impl<E: Engine> Shared<E> {
                 *asked.least_epoch.insert(epoch.map_err(RefreshError::Epoch)?)
             }
         };
+        let newest = self.ask_for_newest(source, asked, least_epoch, before).await;
+        self.remember_epoch(source, asked).await;
+        // Also if the newest keyring cannot be had: what is awaited belongs to the one in use.
+        self.fetch_awaited(source).await;
+        newest
+    }
+
+    async fn ask_for_newest(
+        &self,
+        source: &dyn KeyringSource,
+        asked: &mut Asked,
+        least_epoch: u64,
+        before: Option<u64>,
+    ) -> Result<Replacement, RefreshError> {
         if self.refreshing.damaged.swap(false, SeqCst) {
             asked.tag = None;
         }
-        let fetched = timeout(self.timeout, source.keyring(asked.tag.as_deref())).await.map_err(timed_out)?;
-        let mut replacement = Replacement::Unchanged;
-        if let Some(fetched) = fetched.map_err(RefreshError::Source)? {
-            replacement = self.take(fetched.bytes, least_epoch, before)?;
-            asked.tag = fetched.tag;
-            if let Some(epoch) = self.engine.keyring().map(|keyring| keyring.epoch)
-                && replacement == Replacement::Replaced
-            {
-                let remembered = timeout(self.timeout, source.remember_epoch(epoch)).await;
-                if let Err(error) = remembered.unwrap_or_else(|elapsed| Err(elapsed.into())) {
+        let fetched = timeout(self.timeout, source.keyring(asked.tag.as_deref())).await;
+        let fetched = fetched.map_err(|_| RefreshError::TimedOut(self.timeout))?;
+        let Some(fetched) = fetched.map_err(RefreshError::Source)? else { return Ok(Replacement::Unchanged) };
+        let replacement = self.take(fetched.bytes, least_epoch, before)?;
+        asked.tag = fetched.tag;
+        Ok(replacement)
+    }
+
+    /// Has the source remember the epoch in use, until it has, however that keyring came.
+    async fn remember_epoch(&self, source: &dyn KeyringSource, asked: &mut Asked) {
+        let Some(epoch) = self.engine.keyring().map(|keyring| keyring.epoch) else { return };
+        if asked.remembered.max(asked.least_epoch) >= Some(epoch) {
+            return;
+        }
+        let remembered = timeout(self.timeout, source.remember_epoch(epoch)).await;
+        match remembered.unwrap_or_else(|elapsed| Err(elapsed.into())) {
+            Ok(()) => asked.remembered = Some(epoch),
+            Err(error) => {
+                if asked.not_remembered.replace(epoch) != Some(epoch) {
                     self.tell(&Event::EpochNotRemembered { error: &error });
                 }
             }
         }
-        self.fetch_awaited(source).await;
-        Ok(replacement)
     }
 
     /// Puts a keyring in the place of the present one. `before` is the epoch that was in use when it was asked for.
@@ -287,8 +327,9 @@ impl<E: Engine> Shared<E> {
                 let Some(strong) = shared.upgrade() else { return };
                 strong.refresh_if_due().await;
                 let pause = strong.refreshing.outcome().due.saturating_duration_since(Instant::now());
+                let hastened = Arc::clone(&strong.refreshing.hastened);
                 drop(strong);
-                sleep(pause).await;
+                let _ = timeout(pause, hastened.notified()).await;
             }
         }))
     }

@@ -129,3 +129,48 @@ async fn what_is_not_there_or_cut_off_is_refused_and_what_was_there_stays() {
     assert!(matches!(*verifier.refresh().await.unwrap_err(), RefreshError::Source(_)));
     assert_eq!(verify_key(&verifier, &ring.text(3), START + FRESH_FOR), "verified stale 1");
 }
+
+#[tokio::test]
+async fn a_long_bundle_that_is_refused_does_not_take_the_parts_of_the_one_in_use() {
+    let (ring, folder, clock) = (Ring::new(260_000), TempDir::new().unwrap(), Clock::new());
+    let path = folder.path().join("acme.keyring");
+    write(&path, &ring.bundle());
+    let (verifier, _) = ring.verifier(FileSource::new(&path), &clock);
+    verifier.refresh().await.unwrap();
+    let mut refused = ring.bundle();
+    let root = refused.windows(4).position(|bytes| bytes == b"CVGR").unwrap();
+    for _ in 0..4 {
+        // Every part is another one, and the authenticator not.
+        for bucket in 0..1 << refused[root + 7] {
+            let hash = &mut refused[root + 64 + 32 * bucket];
+            *hash = hash.wrapping_add(1);
+        }
+        write(&path, &refused);
+        verifier.refresh().await.unwrap_err();
+    }
+    assert_eq!(verify(&verifier, &ring.text(3), START).await, "verified fresh 1");
+}
+
+#[tokio::test]
+async fn a_lower_epoch_never_takes_the_place_of_one_that_was_remembered() {
+    let folder = TempDir::new().unwrap();
+    let source = FileSource::new(folder.path().join("acme.keyring"));
+    source.remember_epoch(6).await.unwrap();
+    source.remember_epoch(5).await.unwrap();
+    assert_eq!(source.remembered_epoch().await.unwrap(), 6);
+}
+
+#[tokio::test]
+async fn an_epoch_that_could_not_be_remembered_is_remembered_later() {
+    let (ring, folder, clock) = (Ring::new(40), TempDir::new().unwrap(), Clock::new());
+    let path = folder.path().join("acme.keyring");
+    write(&path, &ring.bundle());
+    let elsewhere = folder.path().join("later").join("epoch");
+    let (verifier, events) = ring.verifier(FileSource::new(&path).remember_epoch_in(&elsewhere), &clock);
+    verifier.refresh().await.unwrap();
+    verifier.refresh().await.unwrap();
+    assert_eq!(events.take(), ["epoch not remembered", "epoch 1", "unchanged"]);
+    fs::create_dir(folder.path().join("later")).unwrap();
+    verifier.refresh().await.unwrap();
+    assert_eq!(fs::read_to_string(elsewhere).unwrap(), "1\n");
+}

@@ -242,3 +242,61 @@ async fn replacing_never_blocks_and_every_verdict_is_by_one_keyring() {
     }
     threads.into_iter().for_each(|thread| thread.join().unwrap());
 }
+
+#[tokio::test(start_paused = true)]
+async fn no_time_is_too_long_to_reckon_with() {
+    let mut ring = Ring::new(40);
+    let source = Faulty::of(&ring);
+    let builder = ring.builder(&Clock::new()).source(source.clone());
+    let verifier = builder.refresh_every(Duration::MAX).timeout(Duration::MAX).build().unwrap();
+    assert_eq!(verify(&verifier, &ring.text(3), START).await, "verified fresh 1");
+    ring.revoke(3);
+    ring.publish(START);
+    source.put(&ring);
+    verifier.refresh().await.unwrap();
+    assert_eq!(verify_key(&verifier, &ring.text(3), START), "revoked fresh 2");
+    let refreshing = verifier.refresh_in_background();
+    advance(Duration::from_secs(3600)).await;
+    tokio::task::yield_now().await;
+    assert!(source.with(|store| store.asked_roots) <= 3);
+    drop(refreshing);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_awaited_is_fetched_also_while_the_root_cannot_be_had() {
+    let mut ring = Ring::new(40);
+    let (source, clock) = (Faulty::of(&ring), Clock::new());
+    let (verifier, _) = ring.verifier(source.clone(), &clock);
+    assert_eq!(verify(&verifier, &ring.text(3), START).await, "verified fresh 1");
+    let first = ring.root.clone();
+    ring.revoke(3);
+    ring.publish(START);
+    source.break_by(Fault::PartsAreLate);
+    source.put(&ring);
+    verifier.refresh().await.unwrap();
+    assert_eq!(verify_key(&verifier, &ring.text(3), START), "verified fresh 1");
+    source.break_by(Fault::Replays(first));
+    verifier.refresh().await.unwrap_err();
+    assert_eq!(verify_key(&verifier, &ring.text(3), START), "revoked fresh 2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_request_could_not_have_is_asked_for_again_soon() {
+    let mut ring = Ring::new(5000);
+    let (source, clock) = (Faulty::of(&ring), Clock::new());
+    let verifier =
+        ring.builder(&clock).source(source.clone()).refresh_every(Duration::from_secs(900)).build().unwrap();
+    assert_eq!(verify(&verifier, &ring.text(4), START).await, "verified fresh 1");
+    ring.revoke(3);
+    ring.publish(START);
+    source.break_by(Fault::PartsAreLate);
+    source.put(&ring);
+    verifier.refresh().await.unwrap();
+    let refreshing = verifier.refresh_in_background();
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!(verify(&verifier, &ring.text(3), START).await, "verified fresh 1");
+    source.break_by(Fault::None);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(verify(&verifier, &ring.text(3), START).await, "revoked fresh 2");
+    drop(refreshing);
+}
