@@ -74,7 +74,8 @@ impl<E: Engine> VerifierBuilder<E> {
     }
 
     /// How many bytes of memory the parts of a keyring may take that are fetched one by one: by default 16 MiB, which is
-    /// some 250,000 keys. The last eight parts that came stay in any case.
+    /// some 250,000 keys. The last eight parts that came stay in any case. While changed parts are on their way, those that
+    /// they take the place of are kept beside them, at most as much again.
     pub const fn cache_limit(mut self, bytes: usize) -> Self {
         self.cache_limit = bytes;
         self
@@ -93,7 +94,7 @@ impl<E: Engine> VerifierBuilder<E> {
     }
 
     /// Counts the keys that are verified, for [`Verifier::drain_usage`]: about `most_keys` different ones between two
-    /// drains, 48 bytes each.
+    /// drains, 48 to 96 bytes each.
     pub const fn count_usage(mut self, most_keys: usize) -> Self {
         self.usage = Some(most_keys);
         self

@@ -304,11 +304,16 @@ impl<E: Engine> Shared<E> {
         if Instant::now() < self.refreshing.outcome().not_before {
             return;
         }
+        let patience =
+            if keyring.is_some() { PATIENCE.min(self.timeout) } else { self.timeout.saturating_mul(2) };
+        if self.refreshing.asking.try_lock().is_err() {
+            // Somebody does already, and his question goes on without this.
+            let _ = timeout(patience, self.refresh()).await;
+            return;
+        }
         // It goes on if nobody waits for it any more.
         let shared = Arc::clone(self);
         let refresh = tokio::spawn(async move { shared.refresh().await });
-        let patience =
-            if keyring.is_some() { PATIENCE.min(self.timeout) } else { self.timeout.saturating_mul(2) };
         let _ = timeout(patience, refresh).await;
     }
 

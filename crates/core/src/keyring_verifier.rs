@@ -244,12 +244,19 @@ impl KeyringVerifier {
     }
 
     pub(crate) fn evict(&mut self, limit: usize) {
-        let Some(keyring) = self.keyring.as_mut().filter(|keyring| keyring.held() > limit) else { return };
-        Arc::make_mut(keyring).evict(limit);
-        let mut next = Arc::clone(keyring);
-        for earlier in &mut self.earlier {
-            Arc::make_mut(earlier).give_up_all_but_awaited(&next);
-            next = Arc::clone(earlier);
+        let Some(keyring) = &mut self.keyring else { return };
+        let too_much = keyring.held() > limit;
+        if too_much {
+            Arc::make_mut(keyring).evict(limit);
+        }
+        // What they share with the present one is counted with each.
+        let earlier = self.earlier.iter().fold(0, |size: usize, earlier| size.saturating_add(earlier.held()));
+        if too_much || earlier > limit {
+            let mut next = Arc::clone(keyring);
+            for earlier in &mut self.earlier {
+                Arc::make_mut(earlier).give_up_all_but_awaited(&next);
+                next = Arc::clone(earlier);
+            }
         }
     }
 

@@ -84,8 +84,8 @@ const FREE: KeyUsage = KeyUsage { key_id: KeyId::from_u64(0), count: 0, last_use
 const FIRST_PLACES: usize = 64;
 
 impl UsageRecorder {
-    /// A recorder for at most `most_keys` keys between two [drains](Self::drain), 48 bytes each, that sees everything from
-    /// `now` on (Unix seconds).
+    /// A recorder for at most `most_keys` keys between two [drains](Self::drain), 48 to 96 bytes each, that sees everything
+    /// from `now` on (Unix seconds).
     #[must_use]
     pub const fn new(most_keys: usize, now: u64) -> Self {
         Self { places: Vec::new(), keys: 0, most_keys, from: now, lost: 0, lost_at: 0 }

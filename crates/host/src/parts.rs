@@ -8,6 +8,9 @@ use std::{
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
+/// So many parts stay that came last: one verdict may need them one after the other.
+const YOUNGEST: usize = 8;
+
 /// Parts of this host, for all of its instances.
 #[derive(Default)]
 pub(crate) struct Parts(RwLock<State>);
@@ -39,6 +42,7 @@ impl State {
     fn make_room(&mut self) {
         let Some(limit) = self.limit else { return };
         while self.size > limit
+            && self.order.len() > YOUNGEST
             && let Some(part) = self.order.pop_front().and_then(|oldest| self.by_hash.remove(&oldest))
         {
             self.size = self.size.saturating_sub(part.len());
@@ -108,8 +112,8 @@ impl Parts {
         state.awaited.values().filter(|part| named.contains(&part.hash)).copied().collect()
     }
 
-    /// Forgets what concerns neither the keyring with these `parts` nor one shortly before it, and waits for those that `changed`: there the hash of
-    /// the part before stands beside each.
+    /// Forgets what concerns neither the keyring with these `parts` nor one shortly before it, and waits for those that
+    /// `changed`: there the hash of the part before stands beside each.
     pub(crate) fn follow(
         &self,
         parts: HashSet<PartHash>,
@@ -147,20 +151,22 @@ mod tests {
         let parts = Parts::default();
         let part = |number: u8| vec![number; 100];
         let hash = |number: u8| -> PartHash { Sha256::digest(part(number)).into() };
-        parts.follow((0..20).map(hash).collect(), std::iter::empty());
-        (0..10).for_each(|number| parts.keep(&part(number)));
+        parts.follow((0..30).map(hash).collect(), std::iter::empty());
+        (0..20).for_each(|number| parts.keep(&part(number)));
         assert!(parts.get(&hash(0)).is_some(), "there is no limit yet");
-        parts.set_limit(300);
-        let here: Vec<u8> = (0..10).filter(|&number| parts.get(&hash(number)).is_some()).collect();
-        assert_eq!(here, [7, 8, 9]);
-        parts.keep(&part(8));
-        parts.keep(&part(11));
-        assert!(parts.get(&hash(7)).is_none() && parts.get(&hash(8)).is_some());
+        parts.set_limit(1000);
+        let here = || (0..30).filter(|&number| parts.get(&hash(number)).is_some()).collect::<Vec<u8>>();
+        assert_eq!(here(), [10, 11, 12, 13, 14, 15, 16, 17, 18, 19]);
+        parts.keep(&part(18));
+        parts.keep(&part(21));
+        assert_eq!(here(), [11, 12, 13, 14, 15, 16, 17, 18, 19, 21]);
+        parts.set_limit(0);
+        assert_eq!(here(), [13, 14, 15, 16, 17, 18, 19, 21], "the last eight stay");
         parts.wait_for(&needed(hash(0)));
         assert!(!parts.is_awaited(&hash(0)), "it was here");
-        parts.wait_for(&needed(hash(12)));
-        assert_eq!(parts.awaited(), [needed(hash(12))]);
-        parts.keep(&part(12));
+        parts.wait_for(&needed(hash(22)));
+        assert_eq!(parts.awaited(), [needed(hash(22))]);
+        parts.keep(&part(22));
         assert_eq!(parts.awaited(), []);
     }
 }

@@ -62,8 +62,8 @@ pub type SourceError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Somewhere that keyrings come from.
 ///
-/// The [verifier](crate::Verifier) bounds each call by a time limit, and asks for a part once at a time. Nothing has to
-/// be checked: whatever is given is.
+/// The [verifier](crate::Verifier) bounds each call by a time limit, and how many there are at once. Nothing has to be
+/// checked: whatever is given is.
 ///
 /// ```
 /// use claviger::{FetchedKeyring, KeyringSource, PartHash, SourceError, async_trait};

@@ -59,3 +59,21 @@ async fn memory_is_bounded_and_what_is_lost_is_told() {
     let plain = ring.builder(&clock).build().unwrap();
     assert_eq!(plain.drain_usage(), None);
 }
+
+/// One of the shards has no room any more, and the others have.
+#[tokio::test]
+async fn time_in_which_uses_were_lost_is_not_covered() {
+    let ring = Ring::new(300);
+    let clock = Clock::new();
+    let verifier =
+        ring.builder(&clock).source(BytesSource::new(ring.bundle())).count_usage(16).build().unwrap();
+    verifier.refresh().await.unwrap();
+    let mut of_shard = ring.keys.iter().filter(|(record, _)| record.id.as_u64() % 16 == 3);
+    for second in [5, 6] {
+        let (_, text) = of_shard.next().unwrap();
+        assert!(verifier.verify_key(text, &RequestContext::at(START + second)).is_verified());
+    }
+    clock.set(START + 30);
+    let batch = verifier.drain_usage().unwrap();
+    assert_eq!((batch.from, batch.until, batch.lost, batch.uses.len()), (START + 7, START + 30, 1, 1));
+}

@@ -88,13 +88,20 @@ impl Keyring {
         *self.held.get_mut() = total;
     }
 
-    /// Gives up every part of an earlier keyring but those for which `next` still awaits its own.
+    /// Gives up every part of an earlier keyring but those for which `next` still awaits its own, and those that `next` has,
+    /// too, which take no memory here.
     pub(crate) fn give_up_all_but_awaited(&mut self, next: &Self) {
         let comparable = self.root.bucket_bits == next.root.bucket_bits;
-        for (place, slot) in self.slots.iter_mut().enumerate() {
-            if !(comparable && next.slots.get(place).is_some_and(Slot::is_awaited)) {
+        let shared = self.shares_parts(next);
+        let hashes = self.root.part_hashes().zip(next.root.part_hashes());
+        let mut keep = hashes.zip(&next.slots).map(|((hash, hash_next), slot)| {
+            comparable && slot.is_awaited() || shared && hash == hash_next && slot.get().is_some()
+        });
+        for slot in &mut self.slots {
+            if !keep.next().unwrap_or(false) {
                 slot.clear();
             }
         }
+        *self.held.get_mut() = size(&self.slots);
     }
 }

@@ -204,7 +204,7 @@ impl Keyring {
     }
 
     /// Whether equal hashes in the same place are the same part. Values are unmasked in it, so the mask counts, too.
-    fn shares_parts(&self, other: &Self) -> bool {
+    pub(super) fn shares_parts(&self, other: &Self) -> bool {
         let key = |root: &Root| (root.keyring_id, root.keyring_key_id, root.bucket_bits);
         key(&self.root) == key(&other.root)
     }
@@ -217,8 +217,9 @@ impl Keyring {
             if self.shares_parts(later)
                 && let (Some(slot), Some(from)) = (self.slot(part, index), later.slot(part, index))
                 && let Some(part) = from.get()
+                && slot.put(part.clone(), from.number())
             {
-                slot.put(part.clone(), from.number());
+                self.held.fetch_add(part.size(), Relaxed);
             }
             return;
         }

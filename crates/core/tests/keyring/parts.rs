@@ -412,3 +412,27 @@ fn what_a_part_has_said_counts_also_where_the_keyring_before_has_other_buckets()
         assert_eq!(needed(&verifier, &revoked, NOW), Err(page), "from {before} to {after}");
     }
 }
+
+/// Every root changes a part that is on its way: what is kept for that does not grow with them.
+#[test]
+fn earlier_keyrings_take_bounded_memory() {
+    let mut ring = Ring::new(5000);
+    let mut verifier = ring.verifier();
+    let key = ring.text(3).to_owned();
+    assert_eq!(ring.verify(&verifier, &key).0, None);
+    for epoch in 2..=12 {
+        let neighbour = ring.neighbour(3);
+        ring.keys[neighbour].0.disabled = epoch % 2 == 0;
+        ring.keys[neighbour].0.expires_at = Some(NOW + 10_000 + epoch);
+        ring.publish(NOW);
+        verifier.replace_keyring(ring.root.clone(), NOW).unwrap();
+        verifier.await_changed_parts();
+        let decided = needed(&verifier, &key, NOW);
+        // Only so many keyrings stay; then nothing is decided.
+        assert_eq!(decided.is_ok(), epoch <= 5, "{decided:?} at epoch {epoch}");
+        verifier.evict_parts(LIMIT);
+        assert!(verifier.parts_size() <= LIMIT);
+    }
+    ring.insert(&verifier, &verifier.awaited_parts()[0]);
+    assert_eq!(needed(&verifier, &key, NOW), Ok(None));
+}
