@@ -351,7 +351,7 @@ pub const PARITY_WORKER: &str = "worker";
 
 /// The npm package in workerd, on loopback.
 pub struct Workerd {
-    _process: Process,
+    process: Process,
     _config: tempfile::TempDir,
     port: u64,
     sent: Sent,
@@ -360,7 +360,7 @@ pub struct Workerd {
 impl Workerd {
     /// Starts workerd on a free port with the bundled worker in `folder` of the consumer project, which gets `binding`
     /// (name and value) as a Worker gets a secret, and, if there is a server of rings on a port, a KV namespace `RINGS` with
-    /// what that has.
+    /// what that has. It may fetch from this machine.
     ///
     /// # Errors
     /// If the package is not built or workerd cannot be started.
@@ -381,7 +381,13 @@ impl Workerd {
         let event: Value =
             serde_json::from_str(&line).context("workerd did not start; its error is above")?;
         let port = event.get("port").and_then(Value::as_u64).context("workerd names no port")?;
-        Ok(Self { _process: child, _config: config, port, sent: Sent::default() })
+        Ok(Self { process: child, _config: config, port, sent: Sent::default() })
+    }
+
+    /// The id of its process.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        self.process.0.id()
     }
 
     fn url(&self, path: &str) -> String {
@@ -421,7 +427,11 @@ impl Workerd {
         answers(&self.ask(&request)?)
     }
 
-    pub(crate) fn ask(&self, request: &Value) -> Result<String> {
+    /// Posts a request to the worker, and returns the body of the answer.
+    ///
+    /// # Errors
+    /// If workerd does not answer, or not well.
+    pub fn ask(&self, request: &Value) -> Result<String> {
         let mut response = ureq::post(self.url("")).send(request.to_string())?;
         Ok(response.body_mut().with_config().limit(1 << 30).read_to_string()?)
     }
@@ -460,7 +470,11 @@ fn worker_config((name, value): (&str, &str), rings: Option<u16>) -> Result<Stri
     Ok(format!(
         r#"using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
-  services = [(name = "main", worker = .worker), {service}],
+  services = [
+    (name = "main", worker = .worker),
+    (name = "internet", network = (allow = ["local"])),
+    {service}
+  ],
   sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
 );
 const worker :Workerd.Worker = (
