@@ -4,9 +4,8 @@
 //! calls that are not measured, so that it finds its own data in the caches and not the others'. The figure of a case is
 //! the median over its rounds.
 
-mod rings;
-
 use anyhow::{Context, Result, ensure};
+use claviger_bench::rings::{NOW, Ring};
 use claviger_core::{
     IssuingKey, KeyPrefix, OpaqueUse, PartKind, Purpose, RequestContext, SecretText, SharedSecret,
     SignedKeyTerms, Verifier as NativeVerifier, generate_opaque_key,
@@ -17,7 +16,6 @@ use claviger_host::{
     wasmtime::{self, Linker, Store},
 };
 use hmac::{Hmac, KeyInit, Mac};
-use rings::{NOW, Ring};
 use std::{
     env,
     hint::black_box,

@@ -8,20 +8,20 @@ use claviger_core::{
 use std::{collections::HashMap, fs, path::Path};
 
 /// When all of it happens, in Unix seconds.
-pub(crate) const NOW: u64 = 1_790_000_000;
+pub const NOW: u64 = 1_790_000_000;
 
 /// A keyring, and the keys in it.
-pub(crate) struct Ring {
+pub struct Ring {
     key: KeyringKey,
     /// How many keys.
-    pub(crate) keys: usize,
+    pub keys: usize,
     policies: usize,
     /// The root.
-    pub(crate) root: Vec<u8>,
+    pub root: Vec<u8>,
     /// The parts by their hashes.
-    pub(crate) parts: HashMap<[u8; 32], Vec<u8>>,
+    pub parts: HashMap<[u8; 32], Vec<u8>>,
     /// The root and all parts.
-    pub(crate) bundle: Vec<u8>,
+    pub bundle: Vec<u8>,
     texts: Vec<u8>,
     text_len: usize,
 }
@@ -50,7 +50,10 @@ fn policy(index: usize, prefix: KeyPrefix, off: bool) -> Result<Policy<'static>>
 impl Ring {
     /// `keys` bearer keys that share `policies` policies evenly. With `presentable` false there are records, and no
     /// keys that they would be of.
-    pub(crate) fn new(keys: usize, policies: usize, presentable: bool) -> Result<Self> {
+    ///
+    /// # Errors
+    /// Those of the core.
+    pub fn new(keys: usize, policies: usize, presentable: bool) -> Result<Self> {
         let prefix = KeyPrefix::new("acme_live")?;
         let key = KeyringKey::generate(&[7; 40]);
         let mut builder = KeyringBuilder::new(&key, KeyringTerms::new(KeyId::from_u64(7)), keys);
@@ -89,12 +92,15 @@ impl Ring {
     }
 
     /// The bytes of all chunks.
-    pub(crate) fn chunk_bytes(&self) -> usize {
+    pub fn chunk_bytes(&self) -> usize {
         self.parts.values().filter(|part| part.starts_with(b"CVGC")).map(Vec::len).sum()
     }
 
     /// The bucket of the first key, and its chunk.
-    pub(crate) fn first_chunk(&self) -> Result<(u32, Vec<u8>)> {
+    ///
+    /// # Errors
+    /// If there is no presentable key.
+    pub fn first_chunk(&self) -> Result<(u32, Vec<u8>)> {
         let builder = KeyringBuilder::from_previous(&self.key, &self.root)?;
         let bucket = builder.bucket_of(parse(self.texts().next().context("no key")?)?.id());
         let chunk = builder.chunk_hash(bucket).and_then(|hash| self.parts.get(hash));
@@ -102,7 +108,10 @@ impl Ring {
     }
 
     /// Writes what another program needs to measure with it.
-    pub(crate) fn write(&self, folder: &Path, name: &str) -> Result<()> {
+    ///
+    /// # Errors
+    /// If that fails.
+    pub fn write(&self, folder: &Path, name: &str) -> Result<()> {
         fs::create_dir_all(folder)?;
         fs::write(folder.join(format!("{name}.bundle")), &self.bundle)?;
         fs::write(folder.join(format!("{name}.keys")), &self.texts)?;
@@ -110,19 +119,37 @@ impl Ring {
     }
 
     /// What verifiers are told.
-    pub(crate) fn key(&self) -> KeyringKey {
+    pub fn key(&self) -> KeyringKey {
         self.key.clone()
     }
 
-    /// The keys as they are presented, in an order that is random by their ids.
-    pub(crate) fn texts(&self) -> impl Iterator<Item = &[u8]> + Clone {
+    /// The keys as they are presented, in an order that is random by their ids, and not by their policies.
+    pub fn texts(&self) -> impl Iterator<Item = &[u8]> + Clone {
         self.texts.chunks_exact(self.text_len.max(1))
     }
 
+    /// The numbers of so many keys, random by their ids and by their policies. The same ones for the same `first`.
+    pub fn random(&self, first: u64, count: usize) -> impl Iterator<Item = usize> {
+        let keys = self.keys.max(1) as u64;
+        (first..).take(count).map(move |number| (scrambled(!number) % keys) as usize)
+    }
+
+    /// Key number `index` as it is presented.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn text(&self, index: usize) -> Result<&str> {
+        Ok(std::str::from_utf8(self.texts().nth(index).context("no such key")?)?)
+    }
+
     /// What revoking key number `index` needs to know, which a store would read.
-    pub(crate) fn revocation(&self, index: usize) -> Result<Revocation> {
+    ///
+    /// # Errors
+    /// If there is no such key.
+    pub fn revocation(&self, index: usize) -> Result<Revocation> {
         let builder = KeyringBuilder::from_previous(&self.key, &self.root)?;
-        let bucket = builder.bucket_of(parse(self.texts().nth(index).context("no such key")?)?.id());
+        let revoked = parse(self.text(index)?)?.id();
+        let bucket = builder.bucket_of(revoked);
         let mut records = Vec::new();
         for (place, text) in self.texts().enumerate() {
             let parsed = parse(text)?;
@@ -138,14 +165,16 @@ impl Ring {
         let page = changed as u32 / POLICIES_PER_PAGE;
         let before = builder.page_hash(page).and_then(|hash| self.parts.get(hash)).context("no such page")?;
         let off = policy(changed, KeyPrefix::new("acme_live")?, true)?;
-        Ok(Revocation { bucket, records, page, before: before.clone(), change: (changed as u32, Some(off)) })
+        let (before, change) = (before.clone(), (changed as u32, Some(off)));
+        Ok(Revocation { bucket, records, revoked, page, before, change })
     }
 }
 
 /// A change of one key and one policy.
-pub(crate) struct Revocation {
+pub struct Revocation {
     bucket: u32,
     records: Vec<KeyRecord>,
+    revoked: KeyId,
     page: u32,
     before: Vec<u8>,
     change: (u32, Option<Policy<'static>>),
@@ -153,12 +182,35 @@ pub(crate) struct Revocation {
 
 impl Revocation {
     /// Builds the next keyring from the previous root: the root and the parts that have to be sent.
-    pub(crate) fn build(&self, ring: &Ring) -> Result<(Vec<u8>, Vec<KeyringPart>)> {
+    ///
+    /// # Errors
+    /// Those of the core.
+    pub fn build(&self, ring: &Ring) -> Result<(Vec<u8>, Vec<KeyringPart>)> {
         let mut builder = KeyringBuilder::from_previous(&ring.key, &ring.root)?;
         let mut parts = Vec::new();
         parts.extend(builder.set_bucket(self.bucket, &self.records)?);
         parts.push(builder.change_page(self.page, &self.before, std::slice::from_ref(&self.change))?);
         Ok((builder.finish(2, NOW + 1)?, parts))
+    }
+
+    /// Builds a keyring of this epoch after any root of the ring, in which the key is revoked or good again and nothing
+    /// else has changed: the root and the chunk.
+    ///
+    /// # Errors
+    /// Those of the core.
+    pub fn set(
+        &mut self,
+        ring: &Ring,
+        root: &[u8],
+        epoch: u64,
+        revoked: bool,
+    ) -> Result<(Vec<u8>, Option<KeyringPart>)> {
+        let mut builder = KeyringBuilder::from_previous(&ring.key, root)?;
+        for record in self.records.iter_mut().filter(|record| record.id == self.revoked) {
+            record.revoked = revoked;
+        }
+        let chunk = builder.set_bucket(self.bucket, &self.records)?;
+        Ok((builder.finish(epoch, NOW + 1)?, chunk))
     }
 }
 

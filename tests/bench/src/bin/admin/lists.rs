@@ -1,12 +1,12 @@
 //! Pages of lists of keys, under every order and every filter.
 
 use crate::{
-    Figure,
     company::{Owners, now},
     median, only_tenant, time,
 };
 use anyhow::{Result, ensure};
 use chrono::{DateTime, TimeDelta};
+use claviger_bench::figures::Figure;
 use claviger_sdk::{Actor, KeySort, ListKeys, Session, Store};
 
 const ROUNDS: usize = 31;

@@ -9,6 +9,7 @@ mod publishing;
 
 use anyhow::{Context, Result, ensure};
 use chrono::{TimeDelta, Utc};
+use claviger_bench::figures::{self, Figure};
 use claviger_sdk::{Actor, BatchId, KeySort, KeyUse, Store, Tenant, UsageReport};
 use company::{Company, KEYS, new_keys};
 use std::{
@@ -24,33 +25,9 @@ const OPENINGS: usize = 101;
 /// How many uses are in a report.
 const USES: usize = 10_000;
 
-/// What was measured, in its unit; `limit` is what it should stay below.
-struct Figure {
-    name: String,
-    figure: f64,
-    unit: &'static str,
-    limit: Option<f64>,
-}
-
-impl Figure {
-    /// A time in milliseconds.
-    fn time(name: impl Into<String>, milliseconds: f64, limit: Option<f64>) -> Self {
-        Self { name: name.into(), figure: milliseconds, unit: "ms", limit }
-    }
-
-    fn print(&self) {
-        let Self { name, figure, unit, limit } = self;
-        println!("{}", serde_json::json!({"name": name, "figure": figure, "unit": unit, "limit": limit}));
-    }
-}
-
-/// The median of what was measured, with the least and the greatest on stderr.
-fn median(name: &str, mut milliseconds: Vec<f64>) -> f64 {
-    milliseconds.sort_by(f64::total_cmp);
-    let at = |place: usize| milliseconds.get(place).copied().unwrap_or(f64::NAN);
-    let (middle, last) = (at(milliseconds.len() / 2), at(milliseconds.len().saturating_sub(1)));
-    eprintln!("{name}: {middle:.2} ms, from {:.2} to {last:.2}", at(0));
-    middle
+/// The median of times in milliseconds.
+fn median(name: &str, milliseconds: Vec<f64>) -> f64 {
+    figures::median(name, "ms", milliseconds)
 }
 
 /// How long something takes, in milliseconds.

@@ -1,13 +1,13 @@
 //! Publishing the million keys to a folder: all of them, and after one of them was revoked.
 
-use crate::{Copy, Figure, company::Company, median, only_tenant};
+use crate::{Copy, company::Company, median, only_tenant};
 use anyhow::{Context, Result, ensure};
-use claviger_sdk::{Actor, Audience, Directory, NewRing, Published, Publisher, RevocationReason};
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::Instant,
+use claviger_bench::{
+    figures::Figure,
+    memory::{forget_peak, peak},
 };
+use claviger_sdk::{Actor, Audience, Directory, NewRing, Published, Publisher, RevocationReason};
+use std::{fs, path::PathBuf, time::Instant};
 
 const WHOLE: usize = 3;
 const REVOCATIONS: usize = 25;
@@ -36,7 +36,7 @@ pub(crate) async fn measure(company: &Company) -> Result<Vec<Figure>> {
         let before = forget_peak();
         let (milliseconds, published) = publish(&publisher, true).await?;
         times.push(milliseconds);
-        growth.extend(before.and_then(|before| Some(memory("VmHWM")?.saturating_sub(before) as f64 / 1e6)));
+        growth.extend(before.and_then(|before| Some(peak()?.saturating_sub(before) as f64 / 1e6)));
         whole = Some(published);
     }
     let whole = whole.context("nothing was published")?;
@@ -45,7 +45,7 @@ pub(crate) async fn measure(company: &Company) -> Result<Vec<Figure>> {
     let mut figures = vec![Figure::time(name, median(name, times), Some(10_000.0))];
     if !growth.is_empty() {
         let name = "how much memory that takes at most";
-        figures.push(Figure { name: name.into(), figure: median(name, growth), unit: "MB", limit: None });
+        figures.push(Figure::new(name, claviger_bench::figures::median(name, "MB", growth), "MB", None));
     }
 
     let session = operator.in_tenant(only_tenant(&store).await?.id);
@@ -73,8 +73,8 @@ pub(crate) async fn measure(company: &Company) -> Result<Vec<Figure>> {
     figures.push(Figure::time(name, median(name, times), Some(100.0)));
     let name = "revoke one key, published when the operation returns";
     figures.push(Figure::time(name, median(name, ending), None));
-    let name = "what is written then: chunk and root".to_owned();
-    figures.push(Figure { name, figure: bytes as f64 / 1000.0, unit: "KB", limit: Some(320.0) });
+    let name = "what is written then: chunk and root";
+    figures.push(Figure::new(name, bytes as f64 / 1000.0, "KB", Some(320.0)));
     store.close().await;
     Ok(figures)
 }
@@ -84,17 +84,4 @@ async fn publish(publisher: &Publisher, whole: bool) -> Result<(f64, Published)>
     let published = if whole { publisher.publish_whole().await? } else { publisher.publish().await? };
     ensure!(published.whole == whole, "{published:?}");
     Ok((started.elapsed().as_secs_f64() * 1000.0, published))
-}
-
-/// How much memory is used now, in bytes; from here on the peak counts anew. Only Linux tells.
-fn forget_peak() -> Option<u64> {
-    fs::write("/proc/self/clear_refs", "5").ok()?;
-    memory("VmRSS")
-}
-
-/// A size in bytes that the kernel tells of this program.
-fn memory(what: &str) -> Option<u64> {
-    let status = fs::read_to_string(Path::new("/proc/self/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(':'))?;
-    Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
 }

@@ -1,0 +1,5 @@
+//! What the programs that measure have in common.
+
+pub mod figures;
+pub mod memory;
+pub mod rings;
