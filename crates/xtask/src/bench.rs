@@ -1,5 +1,5 @@
-//! The bench table: native and wasmtime from one program, Node from two others, the admin SDK from a fourth, printed
-//! together.
+//! The bench table: native and wasmtime from one program, Node from two others, sources and the admin SDK from two more,
+//! printed together.
 
 use crate::step::{cargo, note, output, root, target_dir};
 use anyhow::{Context, Result};
@@ -22,10 +22,12 @@ pub(crate) fn bench(write: bool, json: bool) -> Result<()> {
     let node =
         |script: &str| output(Command::new("node").current_dir(root().join("js")).arg(script).arg(&rings));
     let (stateless, keyring) = (node("bench/verify.mjs")?, node("bench/keyring.mjs")?);
+    note("measuring verifiers with sources (some minutes)");
+    let sources = bench("sources")?;
     note("measuring the admin SDK (a store with a million keys is made at first and kept)");
     let admin = bench("admin")?;
     if json {
-        print!("{native}{stateless}{keyring}{admin}");
+        print!("{native}{stateless}{keyring}{sources}{admin}");
         return Ok(());
     }
     let mut table = format!("Machine: {}.\n", machine());
@@ -33,7 +35,8 @@ pub(crate) fn bench(write: bool, json: bool) -> Result<()> {
     add_times(&mut table, "native and wasmtime", "× ring", &times);
     add_times(&mut table, "Node, no keyring", "× claviger", &split(&stateless)?.1);
     add_times(&mut table, "Node, keyring", "× node:crypto", &split(&keyring)?.1);
-    add_admin(&mut table, &admin)?;
+    add_limited(&mut table, "sources, over HTTP on loopback, a million keys", &sources)?;
+    add_limited(&mut table, "admin, SQLite, a million keys", &admin)?;
     table.push_str("\n| size | bytes |\n|---|---:|\n");
     for row in sizes {
         let _ = writeln!(table, "| {} | {} |", row.name, digits(row.figure));
@@ -56,9 +59,9 @@ fn add_times(table: &mut String, title: &str, unit: &str, rows: &[Row]) {
     }
 }
 
-/// What was measured of the admin SDK, and what it should stay below.
-fn add_admin(table: &mut String, lines: &str) -> Result<()> {
-    table.push_str("\n| admin, SQLite, a million keys | | limit |\n|---|---:|---:|\n");
+/// What was measured, and what it should stay below.
+fn add_limited(table: &mut String, title: &str, lines: &str) -> Result<()> {
+    let _ = writeln!(table, "\n| {title} | | limit |\n|---|---:|---:|");
     for line in lines.lines() {
         let value: Value = serde_json::from_str(line)?;
         let number = |name: &str| value.get(name).and_then(Value::as_f64);
@@ -66,7 +69,8 @@ fn add_admin(table: &mut String, lines: &str) -> Result<()> {
         let figure = number("figure").context("a result without a figure")?;
         let unit = value.get("unit").and_then(Value::as_str).context("a result without a unit")?;
         let limit = number("limit").map(|limit| format!("{limit} {unit}")).unwrap_or_default();
-        let _ = writeln!(table, "| {name} | {} {unit} | {limit} |", digits(figure));
+        let figure = format!("{} {unit}", digits(figure));
+        let _ = writeln!(table, "| {name} | {} | {} |", figure.trim_end(), limit.trim_end());
     }
     Ok(())
 }

@@ -91,7 +91,13 @@ pub(crate) fn install_consumer() -> Result<()> {
         let entry = entry?;
         fs::copy(entry.path(), consumer.join(entry.file_name()))?;
     }
+    let bench = consumer.join("bench");
+    fs::create_dir_all(&bench)?;
+    for file in ["answers.mjs", "cold.mjs", "node.mjs", "worker.mjs"] {
+        fs::copy(root().join("js/bench/sources").join(file), bench.join(file))?;
+    }
     bundle("worker.mjs", "worker")?;
+    bundle("bench/worker.mjs", "bench-worker")?;
     bundle("example-worker.js", "example-worker")?;
     let workerd =
         output(Command::new("node").current_dir(js()).args(["--print", "require('workerd').default"]))?;
