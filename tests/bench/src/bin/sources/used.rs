@@ -52,7 +52,7 @@ fn refreshed(published: &Published, runtime: &str, replaced: bool) -> Result<Fig
 
 /// How much larger workerd gets than it is with a Worker that has been asked nothing yet.
 fn worker_memory(published: &Published, keys: &[&str]) -> Result<Option<Figure>> {
-    let worker = Workerd::start("bench-worker", ("UNUSED", ""))?;
+    let worker = Workerd::start("bench-worker", ("UNUSED", ""), None)?;
     let ask = |request: Value| -> Result<Value> { Ok(serde_json::from_str(&worker.ask(&request)?)?) };
     for _ in 0..3 {
         ask(json!({}))?;
