@@ -93,7 +93,7 @@ pub(crate) fn install_consumer() -> Result<()> {
     }
     let bench = consumer.join("bench");
     fs::create_dir_all(&bench)?;
-    for file in ["answers.mjs", "cold.mjs", "node.mjs", "worker.mjs"] {
+    for file in ["answers.mjs", "cold.mjs", "heap.mjs", "node.mjs", "worker.mjs"] {
         fs::copy(root().join("js/bench/sources").join(file), bench.join(file))?;
     }
     bundle("worker.mjs", "worker")?;

@@ -365,6 +365,24 @@ impl Workerd {
     /// # Errors
     /// If the package is not built or workerd cannot be started.
     pub fn start(folder: &str, binding: (&str, &str), rings: Option<u16>) -> Result<Self> {
+        Ok(Self::start_with(folder, binding, rings, &[])?.0)
+    }
+
+    /// The same with an inspector, as debuggers use it, and the port of that.
+    ///
+    /// # Errors
+    /// Those of [`start`](Self::start).
+    pub fn start_inspected(folder: &str, binding: (&str, &str)) -> Result<(Self, u64)> {
+        let (worker, inspector) = Self::start_with(folder, binding, None, &["--inspector-addr=127.0.0.1:0"])?;
+        Ok((worker, inspector.context("workerd names no inspector")?))
+    }
+
+    fn start_with(
+        folder: &str,
+        binding: (&str, &str),
+        rings: Option<u16>,
+        arguments: &[&str],
+    ) -> Result<(Self, Option<u64>)> {
         let consumer = consumer()?;
         let binary = fs::read_to_string(consumer.join("workerd-path"))?;
         let config = tempfile::tempdir()?;
@@ -373,15 +391,23 @@ impl Workerd {
         }
         fs::write(config.path().join("config.capnp"), worker_config(binding, rings)?)?;
         let mut command = Command::new(binary);
-        command.current_dir(config.path()).args(["serve", "config.capnp", "--control-fd=1"]);
-        let mut child = Process(command.stdout(Stdio::piped()).spawn().context("cannot start workerd")?);
+        command.current_dir(config.path()).args(["serve", "config.capnp", "--control-fd=1"]).args(arguments);
+        let mut process = Process(command.stdout(Stdio::piped()).spawn().context("cannot start workerd")?);
         // workerd says on the control descriptor when it listens, and on which port.
-        let mut line = String::new();
-        BufReader::new(child.0.stdout.take().context("no stdout")?).read_line(&mut line)?;
-        let event: Value =
-            serde_json::from_str(&line).context("workerd did not start; its error is above")?;
-        let port = event.get("port").and_then(Value::as_u64).context("workerd names no port")?;
-        Ok(Self { process: child, _config: config, port, sent: Sent::default() })
+        let mut events = BufReader::new(process.0.stdout.take().context("no stdout")?);
+        let mut inspector = None;
+        loop {
+            let mut line = String::new();
+            events.read_line(&mut line)?;
+            let event: Value =
+                serde_json::from_str(&line).context("workerd did not start; its error is above")?;
+            let port = event.get("port").and_then(Value::as_u64).context("workerd names no port")?;
+            if event.get("event").and_then(Value::as_str) == Some("listen-inspector") {
+                inspector = Some(port);
+                continue;
+            }
+            return Ok((Self { process, _config: config, port, sent: Sent::default() }, inspector));
+        }
     }
 
     /// The id of its process.

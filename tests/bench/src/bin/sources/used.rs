@@ -8,8 +8,9 @@ use claviger_bench::{
     figures::Figure,
     memory::{forget_peak, resident},
 };
-use claviger_parity::faces::Workerd;
+use claviger_parity::faces::{Workerd, consumer};
 use serde_json::{Value, json};
+use std::process::Command;
 
 const KEYS: usize = 10_000;
 /// How many keys are presented in a request to a Worker.
@@ -22,7 +23,7 @@ const REFRESH: f64 = 320.0;
 pub(crate) async fn measure(published: &Published) -> Result<Vec<Figure>> {
     let numbers: Vec<usize> = published.ring.random(0, KEYS).collect();
     let keys = numbers.iter().map(|&number| published.ring.text(number)).collect::<Result<Vec<_>>>()?;
-    let mut figures: Vec<Figure> = worker_memory(published, &keys)?.into_iter().collect();
+    let mut figures = worker_memory(published, &keys)?;
     let mut node = Node::start()?;
     figures.extend(node_memory(published, &mut node, &keys)?);
     let verifier = rust(published, &keys).await?;
@@ -50,31 +51,42 @@ fn refreshed(published: &Published, runtime: &str, replaced: bool) -> Result<Fig
     Ok(Figure::new(published.named(&name), sent.kilobytes(), "KB", Some(REFRESH)))
 }
 
-/// How much larger workerd gets than it is with a Worker that has been asked nothing yet.
-fn worker_memory(published: &Published, keys: &[&str]) -> Result<Option<Figure>> {
-    let worker = Workerd::start("bench-worker", ("UNUSED", ""), None)?;
+/// How much a Worker takes, by its inspector, and how much larger workerd gets than it is with a Worker that has been asked
+/// nothing yet.
+fn worker_memory(published: &Published, keys: &[&str]) -> Result<Vec<Figure>> {
+    let (worker, inspector) = Workerd::start_inspected("bench-worker", ("UNUSED", ""))?;
     let ask = |request: Value| -> Result<Value> { Ok(serde_json::from_str(&worker.ask(&request)?)?) };
+    let heap = || -> Result<(f64, f64)> {
+        // WebSocket is behind a flag in Node 20.
+        let mut node = Command::new("node");
+        node.current_dir(consumer()?.join("bench")).args(["--experimental-websocket", "heap.mjs"]);
+        let output = node.arg(inspector.to_string()).output().context("cannot start node")?;
+        let usage: Value = serde_json::from_slice(&output.stdout).context("the inspector does not answer")?;
+        let bytes = |name| usage.get(name).and_then(Value::as_f64).unwrap_or(f64::NAN) / 1e6;
+        Ok((bytes("heap"), bytes("buffers")))
+    };
     for _ in 0..3 {
         ask(json!({}))?;
     }
-    let Some(empty) = resident(worker.process_id()) else { return Ok(None) };
-    let megabytes = |bytes: u64| bytes.saturating_sub(empty) as f64 / 1e6;
-    let (mut most, mut now) = (0.0_f64, 0.0);
     let (first, _) = keys.split_first().context("no keys")?;
+    let empty = resident(worker.process_id());
     ask(json!({"open": published.options(None), "verify": [first], "now": CLOCK}))?;
-    let one = resident(worker.process_id()).map_or(f64::NAN, megabytes);
+    let (mut most, mut resident_most) = (0.0_f64, None);
     for batch in keys.chunks(BATCH) {
         let answer = ask(json!({"verify": batch, "now": CLOCK}))?;
         all_verified(&answer, batch.len())?;
-        now = resident(worker.process_id()).map_or(f64::NAN, megabytes);
-        most = most.max(now);
+        let (heap, buffers) = heap()?;
+        most = most.max(heap + buffers);
+        resident_most = resident_most.max(resident(worker.process_id()));
+        eprintln!("workerd: heap {heap:.1} MB, buffers and WebAssembly {buffers:.1} MB");
     }
-    let empty = empty as f64 / 1e6;
-    eprintln!(
-        "workerd: empty {empty:.1} MB; one key +{one:.1}, {KEYS} keys +{now:.1}, at most +{most:.1} MB"
-    );
     let name = published.named("memory of a Worker that has verified 10,000 random keys, at most");
-    Ok(Some(Figure::new(name, most, "MB", Some(MEMORY))))
+    let mut figures = vec![Figure::new(name, most, "MB", Some(MEMORY))];
+    if let (Some(empty), Some(most)) = (empty, resident_most) {
+        let name = published.named("the process of workerd meanwhile, beyond an empty Worker, at most");
+        figures.push(Figure::new(name, most.saturating_sub(empty) as f64 / 1e6, "MB", None));
+    }
+    Ok(figures)
 }
 
 fn node_memory(published: &Published, node: &mut Node, keys: &[&str]) -> Result<[Figure; 2]> {
