@@ -368,7 +368,7 @@ impl Workerd {
         Ok(Self::start_with(folder, binding, rings, &[])?.0)
     }
 
-    /// The same with an inspector, as debuggers use it, and the port of that.
+    /// The same with an inspector, as debuggers use it, and the port of that. The worker can collect its garbage by `gc`.
     ///
     /// # Errors
     /// Those of [`start`](Self::start).
@@ -389,7 +389,11 @@ impl Workerd {
         for file in ["worker.js", "claviger.wasm"] {
             fs::copy(consumer.join(folder).join(file), config.path().join(file))?;
         }
-        fs::write(config.path().join("config.capnp"), worker_config(binding, rings)?)?;
+        let mut text = worker_config(binding, rings)?;
+        if !arguments.is_empty() {
+            text = text.replacen("services =", "v8Flags = [\"--expose-gc\"],\n  services =", 1);
+        }
+        fs::write(config.path().join("config.capnp"), text)?;
         let mut command = Command::new(binary);
         command.current_dir(config.path()).args(["serve", "config.capnp", "--control-fd=1"]).args(arguments);
         let mut process = Process(command.stdout(Stdio::piped()).spawn().context("cannot start workerd")?);
