@@ -162,11 +162,12 @@ impl<E: Engine> Shared<E> {
     /// Fetches a part and puts it in. One that cannot be had is awaited: until it comes, the keyring before decides. One that
     /// came and is none is not: that keyring would cover for it.
     pub(crate) async fn fetch_part(&self, source: &dyn KeyringSource, part: &NeededPart) {
-        let fetched = self.try_fetch_part(source, part).await;
-        let put = match &fetched {
-            Ok(Some(bytes)) => self.put_part(part, bytes).map_err(|error| Some(SourceError::from(error))),
-            Ok(None) => Err(None),
-            Err(_) => Err(fetched.err()),
+        let put = match self.fetch_bytes(source, part).await {
+            Ok(bytes) => self.put_part(part, &bytes).map_err(|error| Some(error.into())),
+            Err(error) => {
+                self.engine.await_part(part);
+                Err(error)
+            }
         };
         let Err(error) = put else {
             self.fetching.state().failed.remove(&part.hash);
@@ -177,25 +178,22 @@ impl<E: Engine> Shared<E> {
         self.tell(&Event::PartFailed { part, error: error.as_ref() });
     }
 
-    /// The bytes of a part, with the right hash; `None` if it is not there.
-    async fn try_fetch_part(
+    /// The bytes of a part, with the right hash; or why there are none, `None` if it is not there.
+    async fn fetch_bytes(
         &self,
         source: &dyn KeyringSource,
         part: &NeededPart,
-    ) -> Result<Option<Bytes>, SourceError> {
+    ) -> Result<Bytes, Option<SourceError>> {
         let fetch = async {
             let _permit = self.fetching.permits.acquire().await?;
-            let Some(bytes) = timeout(self.timeout, source.part(&part.hash)).await?? else { return Ok(None) };
-            if Sha256::digest(&bytes)[..] != part.hash {
-                return Err(KeyringError::WrongHash { part: part.part, index: part.index }.into());
-            }
-            Ok(Some(bytes))
+            timeout(self.timeout, source.part(&part.hash)).await?
         };
-        let fetched = fetch.await;
-        if !matches!(fetched, Ok(Some(_))) {
-            self.engine.await_part(part);
+        let bytes = fetch.await.map_err(Some)?.ok_or(None)?;
+        if Sha256::digest(&bytes)[..] != part.hash {
+            let error = KeyringError::WrongHash { part: part.part, index: part.index };
+            return Err(Some(error.into()));
         }
-        fetched
+        Ok(bytes)
     }
 
     fn put_part(&self, part: &NeededPart, bytes: &Bytes) -> Result<(), EngineError> {

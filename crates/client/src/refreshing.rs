@@ -6,7 +6,8 @@ use crate::{
     source::{KeyringSource, SourceError},
     verifier::Shared,
 };
-use claviger_core::{KeyringError, KeyringInfo, Replacement};
+use claviger_core::{KeyringError, KeyringInfo, NeededPart, Replacement};
+use futures_util::stream::{self, StreamExt};
 use std::{
     fmt,
     sync::{
@@ -70,9 +71,7 @@ pub(crate) struct RefreshState {
 struct Asked {
     /// The tag of the keyring in use.
     tag: Option<String>,
-    /// Once it is known.
-    least_epoch: Option<u64>,
-    /// The epoch that the source has remembered.
+    /// The highest epoch that the source has remembered, once that is known. No keyring below it is taken.
     remembered: Option<u64>,
     /// The epoch of which it was told that it could not be remembered.
     not_remembered: Option<u64>,
@@ -166,15 +165,12 @@ impl<E: Engine> Shared<E> {
     async fn ask(&self, asked: &mut Asked) -> Result<Replacement, RefreshError> {
         let source = self.source.as_deref().ok_or(RefreshError::NoSource)?;
         let before = self.engine.keyring().map(|keyring| keyring.epoch);
-        let timed_out = |_| RefreshError::TimedOut(self.timeout);
-        let least_epoch = match asked.least_epoch {
-            Some(epoch) => epoch,
-            None => {
-                let epoch = timeout(self.timeout, source.remembered_epoch()).await.map_err(timed_out)?;
-                *asked.least_epoch.insert(epoch.map_err(RefreshError::Epoch)?)
-            }
-        };
-        let newest = self.ask_for_newest(source, asked, least_epoch, before).await;
+        if asked.remembered.is_none() {
+            let epoch = timeout(self.timeout, source.remembered_epoch()).await;
+            let epoch = epoch.map_err(|_| RefreshError::TimedOut(self.timeout))?;
+            asked.remembered = Some(epoch.map_err(RefreshError::Epoch)?);
+        }
+        let newest = self.ask_for_newest(source, asked, before).await;
         self.remember_epoch(source, asked).await;
         // Also if the newest keyring cannot be had: what is awaited belongs to the one in use.
         self.fetch_awaited(source).await;
@@ -185,7 +181,6 @@ impl<E: Engine> Shared<E> {
         &self,
         source: &dyn KeyringSource,
         asked: &mut Asked,
-        least_epoch: u64,
         before: Option<u64>,
     ) -> Result<Replacement, RefreshError> {
         if self.refreshing.damaged.swap(false, SeqCst) {
@@ -194,7 +189,7 @@ impl<E: Engine> Shared<E> {
         let fetched = timeout(self.timeout, source.keyring(asked.tag.as_deref())).await;
         let fetched = fetched.map_err(|_| RefreshError::TimedOut(self.timeout))?;
         let Some(fetched) = fetched.map_err(RefreshError::Source)? else { return Ok(Replacement::Unchanged) };
-        let replacement = self.take(fetched.bytes, least_epoch, before)?;
+        let replacement = self.take(fetched.bytes, asked.remembered.unwrap_or(0), before)?;
         asked.tag = fetched.tag;
         Ok(replacement)
     }
@@ -202,7 +197,7 @@ impl<E: Engine> Shared<E> {
     /// Has the source remember the epoch in use, until it has, however that keyring came.
     async fn remember_epoch(&self, source: &dyn KeyringSource, asked: &mut Asked) {
         let Some(epoch) = self.engine.keyring().map(|keyring| keyring.epoch) else { return };
-        if asked.remembered.max(asked.least_epoch) >= Some(epoch) {
+        if asked.remembered >= Some(epoch) {
             return;
         }
         let remembered = timeout(self.timeout, source.remember_epoch(epoch)).await;
@@ -241,17 +236,15 @@ impl<E: Engine> Shared<E> {
 
     /// Fetches every part that was here before it changed, and those that could not be had.
     async fn fetch_awaited(&self, source: &dyn KeyringSource) {
-        let parts = self.engine.awaited_parts();
         let enough = later(Instant::now(), self.timeout);
-        for parts in parts.chunks(AT_ONCE) {
+        let parts = stream::iter(self.engine.awaited_parts());
+        let fetch = async |part: NeededPart| {
             // What is left is fetched by the next refresh, or by who needs it.
-            if Instant::now() >= enough {
-                return;
+            if Instant::now() < enough {
+                self.fetch_part(source, &part).await;
             }
-            let mut fetches =
-                parts.iter().map(|part| Box::pin(self.fetch_part(source, part))).collect::<Vec<_>>();
-            join_all(&mut fetches).await;
-        }
+        };
+        parts.for_each_concurrent(AT_ONCE, fetch).await;
     }
 
     /// What follows from the outcome: when the next question is due, and what is told.
@@ -338,15 +331,6 @@ impl<E: Engine> Shared<E> {
             }
         }))
     }
-}
-
-/// Waits for all of them, side by side.
-async fn join_all<F: Future<Output = ()> + Unpin>(futures: &mut Vec<F>) {
-    std::future::poll_fn(|context| {
-        futures.retain_mut(|future| std::pin::Pin::new(future).poll(context).is_pending());
-        if futures.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-    })
-    .await;
 }
 
 /// Refreshes a verifier's keyring for as long as it is kept.

@@ -263,9 +263,12 @@ impl KeyringVerifier {
     #[inline]
     pub(crate) fn verify(&self, presented: &[u8], context: &RequestContext<'_>) -> Verdict<'_> {
         let Some(keyring) = self.keyring.as_deref() else { return without_keyring(presented) };
+        if self.earlier.is_empty() {
+            return self.verify_with(keyring, presented, context);
+        }
         let verdict = self.verify_with(keyring, presented, context);
         match &verdict {
-            Verdict::Denied(Denied { needed: Some(needed), .. }) if !self.earlier.is_empty() => {
+            Verdict::Denied(Denied { needed: Some(needed), .. }) => {
                 let needed = *needed;
                 self.verify_with_earlier(keyring, needed, verdict, presented, context)
             }

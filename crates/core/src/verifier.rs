@@ -119,6 +119,14 @@ impl Verifier {
         self
     }
 
+    /// Demands a keyring of at least this epoch for every request from now on, if less was demanded, and takes none below
+    /// it. Without a keyring it has no effect.
+    pub fn raise_min_epoch(&mut self, min_epoch: u64) {
+        if let Knowledge::Keyring(verifier) = &mut self.knowledge {
+            verifier.required.min_epoch = verifier.required.min_epoch.max(min_epoch);
+        }
+    }
+
     /// Puts a keyring in the place of the present one: a bundle, whose parts are checked and read when they are
     /// touched, or a root alone, whose parts are [inserted](Self::insert_part). `now` is in Unix seconds.
     ///

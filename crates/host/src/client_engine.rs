@@ -19,8 +19,7 @@ impl From<HostError> for EngineError {
 
 impl Engine for Verifier {
     fn verify_key(&self, presented: &[u8], context: &RequestContext<'_>) -> Verdict<'static> {
-        let verdict = self.try_verify_key(presented, context);
-        verdict.unwrap_or_else(|error| Verdict::denied(error.denial_code(), None))
+        Self::verify_key(self, presented, context)
     }
 
     fn replace_keyring(

@@ -76,7 +76,7 @@ impl Verifier {
     ///
     /// If there is no verdict, the key is denied with the code of the error: `pool_exhausted` or `verifier_fault`.
     #[inline]
-    pub fn verify_key(&self, presented: impl AsRef<[u8]>, context: &RequestContext<'_>) -> Verdict<'_> {
+    pub fn verify_key(&self, presented: impl AsRef<[u8]>, context: &RequestContext<'_>) -> Verdict<'static> {
         let verdict = self.try_verify_key(presented, context);
         verdict.unwrap_or_else(|error| Verdict::denied(error.denial_code(), None))
     }

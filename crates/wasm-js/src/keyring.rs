@@ -20,6 +20,10 @@ fn invalid(error: impl ToString) -> Failure {
     Failure::new("invalid_options", error)
 }
 
+fn part_kind(number: u8) -> Result<PartKind, Failure> {
+    PartKind::from_number(number).ok_or_else(|| invalid("part must be 1 or 2"))
+}
+
 /// What `Verifier.keyring` returns. No id is a number in JavaScript; epochs and times stay below 2^53.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -64,24 +68,19 @@ impl RawVerifier {
             Some(seconds) => Some(integer("options.maxAge", seconds, u64::MAX)?),
         };
         let verifier = Verifier::with_keyring_keys(parsed).map_err(invalid)?;
-        let required = FreshnessRequirement { require_fresh, min_epoch, max_age };
-        let verifier = verifier.requiring(required);
-        let verifier = match keyring_id {
+        let verifier = verifier.requiring(FreshnessRequirement { require_fresh, min_epoch, max_age });
+        Ok(Self::with(match keyring_id {
             None => verifier,
             Some(id) => {
                 let id: KeyId = id.parse().map_err(|error| invalid(error).at("options.keyringId"))?;
                 verifier.keyring_id(id)
             }
-        };
-        let mut raw = Self::with(verifier);
-        raw.required = required;
-        Ok(raw)
+        }))
     }
 
     /// Demands a keyring of at least this epoch for every request from now on, and takes none below it.
     pub fn raise_min_epoch(&mut self, min_epoch: f64) {
-        self.required.min_epoch = self.required.min_epoch.max(min_epoch as u64);
-        self.verifier = self.verifier.clone().requiring(self.required);
+        self.verifier.raise_min_epoch(min_epoch as u64);
     }
 
     /// Makes room for `len` bytes of a keyring, and says where. The next call of this kind takes it away.
@@ -140,7 +139,7 @@ impl RawVerifier {
     /// # Errors
     /// Throws an object with `code` and `message`.
     pub fn insert_part(&self, part: u8, index: u32) -> Result<(), JsValue> {
-        let part = PartKind::from_number(part).ok_or_else(|| invalid("part must be 1 or 2"))?;
+        let part = part_kind(part)?;
         Ok(self.verifier.insert_part(part, index, &self.part).map_err(Failure::from)?)
     }
 
@@ -149,7 +148,7 @@ impl RawVerifier {
     /// # Errors
     /// Throws an object with `code` and `message`.
     pub fn await_part(&self, part: u8, index: u32) -> Result<(), JsValue> {
-        let part = PartKind::from_number(part).ok_or_else(|| invalid("part must be 1 or 2"))?;
+        let part = part_kind(part)?;
         let hash = self.part.as_slice().try_into().map_err(|_| invalid("a hash has 32 bytes"))?;
         self.verifier.await_part(&NeededPart { part, index, hash, in_bundle: None });
         Ok(())

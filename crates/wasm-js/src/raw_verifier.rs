@@ -2,8 +2,8 @@
 
 use crate::{Failure, keys::issuing_key};
 use claviger_core::{
-    ContextRecord, DenialCode, FreshnessRequirement, RequestContext, UsageRecorder, VERDICT_RECORD_LEN,
-    Verdict, Verifier, push_wiping,
+    ContextRecord, DenialCode, RequestContext, UsageRecorder, VERDICT_RECORD_LEN, Verdict, Verifier,
+    push_wiping,
 };
 use wasm_bindgen::prelude::*;
 use zeroize::Zeroize;
@@ -15,8 +15,6 @@ const INPUT_CAPACITY: usize = 4096;
 #[wasm_bindgen]
 pub struct RawVerifier {
     pub(crate) verifier: Verifier,
-    /// What the verifier demands of the keyring for every request.
-    pub(crate) required: FreshnessRequirement,
     input: [u8; INPUT_CAPACITY],
     output: Output,
     /// Where a part of a keyring is on its way in.
@@ -57,8 +55,7 @@ impl Drop for RawVerifier {
 impl RawVerifier {
     pub(crate) fn with(verifier: Verifier) -> Self {
         let output = Output { record: [0; VERDICT_RECORD_LEN], policy: 0 };
-        let required = FreshnessRequirement::default();
-        Self { verifier, required, input: [0; INPUT_CAPACITY], output, part: Vec::new(), usage: None }
+        Self { verifier, input: [0; INPUT_CAPACITY], output, part: Vec::new(), usage: None }
     }
 }
 

@@ -28,6 +28,10 @@ impl From<Status> for Failure {
     }
 }
 
+fn part_kind(number: u32) -> Result<PartKind, Status> {
+    u8::try_from(number).ok().and_then(PartKind::from_number).ok_or(Status::INVALID_OPTION)
+}
+
 impl State {
     /// Where the host writes the next root or part. What was there before is lost.
     pub(crate) fn part_buffer(&mut self, len: u32) -> u32 {
@@ -79,14 +83,14 @@ impl State {
     }
 
     pub(crate) fn insert_part(&self, kind: u32, index: u32, len: u32) -> Result<Status, Failure> {
-        let kind = u8::try_from(kind).ok().and_then(PartKind::from_number).ok_or(Status::INVALID_OPTION)?;
+        let kind = part_kind(kind)?;
         let part = self.part(len)?;
         self.verifier.as_ref().ok_or(KeyringError::NoKeyring)?.insert_part(kind, index, part)?;
         Ok(Status::OK)
     }
 
     pub(crate) fn await_part(&self, kind: u32, index: u32) -> Result<Status, Status> {
-        let part = u8::try_from(kind).ok().and_then(PartKind::from_number).ok_or(Status::INVALID_OPTION)?;
+        let part = part_kind(kind)?;
         let hash = self.array(0)?;
         if let Some(verifier) = &self.verifier {
             verifier.await_part(&NeededPart { part, index, hash: *hash, in_bundle: None });

@@ -56,7 +56,7 @@ fn it_lets_good_keys_in_and_says_no_more_than_it_should() {
     let folder = tempfile::tempdir().unwrap();
     let server = RingServer::start(folder.path()).unwrap();
     let at_folder: &Path = &folder.path().join("edge");
-    for ring in [at_folder.to_str().unwrap().to_owned(), server.url("edge")] {
+    for ring in [at_folder.to_str().unwrap().to_owned(), server.urls().root("edge")] {
         let service = Service::start(&key, &ring);
         if !at_folder.exists() {
             let (status, body) = service.get("/", Some(&good));

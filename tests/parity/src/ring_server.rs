@@ -56,10 +56,10 @@ impl RingServer {
         self.port
     }
 
-    /// Where the root of a ring is.
+    /// Where the root of each ring is.
     #[must_use]
-    pub fn url(&self, ring: &str) -> String {
-        format!("http://127.0.0.1:{}/{ring}/root", self.port)
+    pub fn urls(&self) -> RingUrls {
+        RingUrls { port: self.port }
     }
 
     /// The folder that is served.
@@ -91,6 +91,20 @@ impl RingServer {
         }
         fs::write(folder.join("root.new"), root)?;
         Ok(fs::rename(folder.join("root.new"), folder.join("root"))?)
+    }
+}
+
+/// Where the rings of a server are.
+#[derive(Clone, Copy)]
+pub struct RingUrls {
+    port: u16,
+}
+
+impl RingUrls {
+    /// Where the root of a ring is.
+    #[must_use]
+    pub fn root(self, ring: &str) -> String {
+        format!("http://127.0.0.1:{}/{ring}/root", self.port)
     }
 }
 

@@ -6,12 +6,12 @@ use crate::{
     ring_server::RingServer,
     setup::{Facts, Options},
 };
-use anyhow::{Context, Result};
+use anyhow::Result;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use claviger::{DirectorySource, Engine, NativeEngine, UrlSource, Verifier};
 use claviger_host::{Module, PoolOptions, Verifier as HostedVerifier};
 use serde_json::{Value, json};
-use std::{collections::HashMap, path::PathBuf};
+use std::collections::{HashMap, hash_map::Entry};
 use tokio::runtime::{Builder, Runtime};
 
 /// The rings of a server, in a runtime.
@@ -55,86 +55,65 @@ pub fn all(server: &RingServer) -> Result<Vec<Box<dyn Sourced>>> {
 /// # Errors
 /// If one cannot be started; says what is missing.
 pub fn libraries(server: &RingServer) -> Result<Vec<Box<dyn Sourced>>> {
-    let at = format!("http://127.0.0.1:{}", server.port());
-    let url = server.url("RING");
-    Ok(vec![
-        Box::new(FromFolder { folder: server.folder().into(), living: Living::new()? }),
-        Box::new(FromUrl { server: at, module: Module::embedded()?, living: Living::new()? }),
-        Box::new(Scripted {
-            name: "Node",
-            runtime: Node::start()?,
-            source: Box::new(move |ring| json!({"url": url.replace("RING", ring)})),
-        }),
-    ])
+    let (folder, urls) = (server.folder().to_owned(), server.urls());
+    let native = Linked::new("native", move |options, ring| {
+        let source = DirectorySource::new(folder.join(ring));
+        Ok(Verifier::with_engine(NativeEngine::with(options.native()?)).source(source).build()?)
+    })?;
+    let module = Module::embedded()?;
+    let wasmtime = Linked::new("wasmtime", move |options, ring| {
+        let keys = options.hosted_keyring_keys()?;
+        let engine = HostedVerifier::with_keyring_keys(&module, keys, PoolOptions::default())?;
+        let source = UrlSource::new(&urls.root(ring)).map_err(anyhow::Error::from_boxed)?;
+        Ok(Verifier::with_engine(engine).source(source).build()?)
+    })?;
+    let node = Scripted {
+        name: "Node",
+        runtime: Node::start()?,
+        source: Box::new(move |ring| json!({"url": urls.root(ring)})),
+    };
+    Ok(vec![Box::new(native), Box::new(wasmtime), Box::new(node)])
 }
 
-/// Verifiers of this process, and the tokio runtime in which they live.
-struct Living<E> {
+/// Makes the verifier of a ring.
+type Make<E> = Box<dyn Fn(&Options, &str) -> Result<Verifier<E>>>;
+
+/// The crate `claviger` in this process: its verifiers, and the tokio runtime in which they live.
+struct Linked<E> {
+    name: &'static str,
     runtime: Runtime,
+    make: Make<E>,
     verifiers: HashMap<(Options, String), Verifier<E>>,
 }
 
-impl<E: Engine> Living<E> {
-    fn new() -> Result<Self> {
+impl<E: Engine> Linked<E> {
+    fn new(
+        name: &'static str,
+        make: impl Fn(&Options, &str) -> Result<Verifier<E>> + 'static,
+    ) -> Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        Ok(Self { runtime, verifiers: HashMap::new() })
+        Ok(Self { name, runtime, make: Box::new(make), verifiers: HashMap::new() })
     }
 
-    fn verifier(
-        &mut self,
-        options: &Options,
-        ring: &str,
-        make: impl FnOnce() -> Result<Verifier<E>>,
-    ) -> Result<(&Runtime, Verifier<E>)> {
-        let name = (options.clone(), ring.to_owned());
-        if !self.verifiers.contains_key(&name) {
-            self.verifiers.insert(name.clone(), make()?);
-        }
-        let verifier = self.verifiers.get(&name).context("no verifier")?;
-        Ok((&self.runtime, verifier.clone()))
-    }
-}
-
-fn refresh<E: Engine>((runtime, verifier): (&Runtime, Verifier<E>)) -> bool {
-    // What went wrong is seen in the verdicts.
-    let _ = runtime.block_on(verifier.refresh());
-    verifier.keyring().is_some()
-}
-
-fn verify<E: Engine>(
-    (runtime, verifier): (&Runtime, Verifier<E>),
-    facts: &Facts,
-    keys: &[Vec<u8>],
-) -> Result<Vec<Value>> {
-    facts.with_context(|context| {
-        let verdicts = keys.iter().map(|key| runtime.block_on(verifier.verify(key, context)));
-        verdicts.map(|verdict| Ok(serde_json::to_value(verdict)?)).collect()
-    })
-}
-
-/// The crate `claviger` on a folder.
-struct FromFolder {
-    folder: PathBuf,
-    living: Living<NativeEngine>,
-}
-
-impl FromFolder {
-    fn verifier(&mut self, options: &Options, ring: &str) -> Result<(&Runtime, Verifier)> {
-        let folder = self.folder.join(ring);
-        self.living.verifier(options, ring, || {
-            let engine = NativeEngine::with(options.native()?);
-            Ok(Verifier::with_engine(engine).source(DirectorySource::new(folder)).build()?)
+    /// The verifier of a ring, made once.
+    fn verifier(&mut self, options: &Options, ring: &str) -> Result<Verifier<E>> {
+        Ok(match self.verifiers.entry((options.clone(), ring.to_owned())) {
+            Entry::Occupied(made) => made.get().clone(),
+            Entry::Vacant(place) => place.insert((self.make)(options, ring)?).clone(),
         })
     }
 }
 
-impl Sourced for FromFolder {
+impl<E: Engine> Sourced for Linked<E> {
     fn name(&self) -> &'static str {
-        "native"
+        self.name
     }
 
     fn refresh(&mut self, options: &Options, ring: &str) -> Result<bool> {
-        Ok(refresh(self.verifier(options, ring)?))
+        let verifier = self.verifier(options, ring)?;
+        // What went wrong is seen in the verdicts.
+        let _ = self.runtime.block_on(verifier.refresh());
+        Ok(verifier.keyring().is_some())
     }
 
     fn verify(
@@ -144,46 +123,11 @@ impl Sourced for FromFolder {
         facts: &Facts,
         keys: &[Vec<u8>],
     ) -> Result<Vec<Value>> {
-        verify(self.verifier(options, ring)?, facts, keys)
-    }
-}
-
-/// The same on a URL, with the module in wasmtime as its engine.
-struct FromUrl {
-    server: String,
-    module: Module,
-    living: Living<HostedVerifier>,
-}
-
-impl FromUrl {
-    fn verifier(&mut self, options: &Options, ring: &str) -> Result<(&Runtime, Verifier<HostedVerifier>)> {
-        let (url, module) = (format!("{}/{ring}/root", self.server), &self.module);
-        self.living.verifier(options, ring, || {
-            let keys = options.hosted_keyring_keys()?;
-            let engine = HostedVerifier::with_keyring_keys(module, keys, PoolOptions::default())?;
-            let source = UrlSource::new(&url).map_err(anyhow::Error::from_boxed)?;
-            Ok(Verifier::with_engine(engine).source(source).build()?)
+        let verifier = self.verifier(options, ring)?;
+        facts.with_context(|context| {
+            let verdicts = keys.iter().map(|key| self.runtime.block_on(verifier.verify(key, context)));
+            verdicts.map(|verdict| Ok(serde_json::to_value(verdict)?)).collect()
         })
-    }
-}
-
-impl Sourced for FromUrl {
-    fn name(&self) -> &'static str {
-        "wasmtime"
-    }
-
-    fn refresh(&mut self, options: &Options, ring: &str) -> Result<bool> {
-        Ok(refresh(self.verifier(options, ring)?))
-    }
-
-    fn verify(
-        &mut self,
-        options: &Options,
-        ring: &str,
-        facts: &Facts,
-        keys: &[Vec<u8>],
-    ) -> Result<Vec<Value>> {
-        verify(self.verifier(options, ring)?, facts, keys)
     }
 }
 

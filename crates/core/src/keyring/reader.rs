@@ -125,6 +125,11 @@ impl KeyringReader {
         self.root.pages.get(page as usize).filter(|hash| **hash != NO_PART)
     }
 
+    /// The hashes of its parts: chunks by bucket, then policy pages.
+    pub fn part_hashes(&self) -> impl Iterator<Item = &[u8; 32]> {
+        self.root.part_hashes().filter(|hash| **hash != NO_PART)
+    }
+
     /// The records of a bucket whose chunk is `bytes`, by id and kind, their values unmasked.
     ///
     /// # Errors

@@ -16,10 +16,9 @@ pub use directory::Directory;
 pub use from_url::{DestinationUrlError, destination_from_url};
 pub use object_storage::ObjectStorage;
 
-use async_trait::async_trait;
+pub use claviger_core::PartHash;
 
-/// SHA-256 of a part's bytes, which is its name.
-pub type PartHash = [u8; 32];
+use async_trait::async_trait;
 
 /// In place of a part's hash: none.
 pub(crate) const NO_PART: PartHash = [0; 32];

@@ -157,7 +157,7 @@ impl<'p> Draft<'p> {
             };
             previous.version = Some(stored.version.clone());
             previous.epoch = reader.epoch();
-            previous.parts = parts_of(&reader);
+            previous.parts = reader.part_hashes().copied().collect();
             // What changed before the last root that was published may be forgotten already.
             let current = noted.layout == layout && reader.keyring_key_id() == key.id();
             // While a clock was ahead, what was only going to be over was taken for over.
@@ -525,11 +525,6 @@ pub(super) fn open(ring: &Ring, keys: &[KeyringKey], root: &[u8]) -> Outcome<Key
     } else {
         Err(PublishError::Unreadable(KeyringError::WrongKeyring { expected, found }))
     }
-}
-
-fn parts_of(reader: &KeyringReader) -> BTreeSet<PartHash> {
-    let chunks = (0..reader.buckets()).filter_map(|bucket| reader.chunk_hash(bucket));
-    chunks.chain((0..reader.pages()).filter_map(|page| reader.page_hash(page))).copied().collect()
 }
 
 /// Makes the chunks of some buckets.
