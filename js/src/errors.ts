@@ -49,7 +49,13 @@ export type ClavigerErrorCode =
   /** The source does not have a part of the keyring, or not yet. */
   | "part_unavailable"
   /** The object was used after `dispose()`. */
-  | "disposed";
+  | "disposed"
+  /** No WebAssembly was given to `provideWasm`: the runtime is none that the package knows, or it is `claviger/slim`. */
+  | "no_wasm"
+  /** What was given to `provideWasm` is not the WebAssembly of this version of the package, or may not be compiled here. */
+  | "wrong_wasm"
+  /** Browsers neither verify nor make keys: a secret that is in a page is public. */
+  | "not_in_browser";
 
 /** An error of this package. Never holds any part of a key or secret. */
 export class ClavigerError extends Error {
@@ -57,8 +63,8 @@ export class ClavigerError extends Error {
   /** What went wrong, for programs. */
   readonly code: ClavigerErrorCode;
 
-  constructor(code: ClavigerErrorCode, message: string) {
-    super(message);
+  constructor(code: ClavigerErrorCode, message: string, options?: { cause: unknown }) {
+    super(message, options);
     this.code = code;
   }
 }

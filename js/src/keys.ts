@@ -1,8 +1,9 @@
 /** Generating keys and secrets, and reading their parts. */
+import { generate_opaque_key, generate_shared_secret, generate_signed_key, parse_key } from "../wasm/claviger_wasm_js.js";
 import { unixSeconds } from "./clock.js";
 import { calling, optionalBoolean, requireNumber, requireObject, requireString, wrongType } from "./errors.js";
 import { KEY_ID_LENGTH, type KeyKind, LONGER_THAN_ANY_KEY } from "./verdict.js";
-import { wasm } from "./wasm.js";
+import { ready } from "./wasm.js";
 
 /** An opaque key: random; only a keyring or a store can prove it. */
 export interface OpaqueKeyOptions {
@@ -76,7 +77,7 @@ export function generateKey(options: OpaqueKeyOptions | SignedKeyOptions): Gener
   const prefix = requireString("options.prefix", given["prefix"]);
   const kind = requireString("options.kind", given["kind"]);
   if (kind === "opaque" || kind === "opaque_signing") {
-    return generated(prefix, () => wasm().generate_opaque_key(prefix, kind === "opaque_signing"));
+    return generated(prefix, () => generate_opaque_key(prefix, kind === "opaque_signing"));
   }
   if (kind !== "signed") {
     throw new TypeError('options.kind must be "opaque", "opaque_signing" or "signed"');
@@ -89,10 +90,11 @@ export function generateKey(options: OpaqueKeyOptions | SignedKeyOptions): Gener
   const readOnly = optionalBoolean("options.readOnly", given["readOnly"]);
   const issued = issuedAt === undefined ? unixSeconds() : requireNumber("options.issuedAt", issuedAt);
   const lifetime = lifetimeMinutes ?? undefined;
-  return generated(prefix, () => wasm().generate_signed_key(prefix, issuingSecret, issued, lifetime, readOnly));
+  return generated(prefix, () => generate_signed_key(prefix, issuingSecret, issued, lifetime, readOnly));
 }
 
 function generated(prefix: string, generate: () => string): GeneratedKey {
+  ready();
   const key = calling(generate);
   const start = prefix.length + 1;
   return { key, keyId: key.slice(start, start + KEY_ID_LENGTH) };
@@ -119,7 +121,8 @@ export function generateSharedSecret(options: SharedSecretOptions): string {
   if (purpose !== "issuing" && purpose !== "integration") {
     throw new TypeError('options.purpose must be "issuing" or "integration"');
   }
-  return calling(() => wasm().generate_shared_secret(purpose === "integration", version));
+  ready();
+  return calling(() => generate_shared_secret(purpose === "integration", version));
 }
 
 /**
@@ -130,5 +133,6 @@ export function generateSharedSecret(options: SharedSecretOptions): string {
 export function parseKey(text: string): KeyParts | NotWellFormed {
   // Nothing that long is a key, and the beginning of it gets the same answer.
   const start = requireString("text", text).slice(0, LONGER_THAN_ANY_KEY);
-  return wasm().parse_key(start) as KeyParts | NotWellFormed;
+  ready();
+  return parse_key(start) as KeyParts | NotWellFormed;
 }

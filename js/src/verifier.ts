@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** The verifier: presented keys in, verdicts out. */
-import type { RawVerifier } from "../wasm/claviger_wasm_js.js";
+import { RawVerifier } from "../wasm/claviger_wasm_js.js";
 import { type Facts, type RequestContext, readFacts, readNow, writeContext } from "./context.js";
 import { denialClasses } from "./denial-codes.js";
 import {
@@ -32,7 +32,7 @@ import {
   readParts,
   readVerdict,
 } from "./verdict.js";
-import { wasm, wasmMemory } from "./wasm.js";
+import { ready, wasmMemory } from "./wasm.js";
 
 /** An issuing secret, for the keys of one prefix. */
 export interface IssuingSecret {
@@ -531,7 +531,7 @@ function statelessVerifier(options: Record<string, unknown>): RawVerifier {
     secrets.push(requireString(`${name}.secret`, secret));
   });
   const allow = optionalBoolean("options.allowKeysWithoutLifetime", allowKeysWithoutLifetime);
-  const { RawVerifier } = wasm();
+  ready();
   return calling(() => new RawVerifier(prefixes, secrets, allow));
 }
 
@@ -544,7 +544,7 @@ function keyringVerifier(options: Record<string, unknown>): RawVerifier {
   const fresh = optionalBoolean("options.requireFresh", requireFresh);
   const epoch = minEpoch === undefined ? 0 : requireInteger("options.minEpoch", minEpoch);
   const age = maxAge === undefined ? undefined : requireInteger("options.maxAge", maxAge);
-  const { RawVerifier } = wasm();
+  ready();
   return calling(() => RawVerifier.with_keyring_keys(keys, id, fresh, epoch, age));
 }
 

@@ -1,30 +1,59 @@
 /**
- * The WebAssembly instance behind the package: made at first use, once, from whatever module the entry file of the
- * runtime provides. Nothing is compiled, read or drawn at random when the package is imported.
+ * The WebAssembly instance behind the package: made at first use, once, from what the entry file of the runtime provides.
+ * Nothing is compiled, read or drawn at random when the package is imported.
  */
-import * as glue from "../wasm/claviger_wasm_js.js";
+import { abi_version, initSync } from "../wasm/claviger_wasm_js.js";
+import { ClavigerError } from "./errors.js";
 
-let load: (() => WebAssembly.Module) | undefined;
+/** The version of the interface between this JavaScript and its WebAssembly. */
+export const abiVersion = 1;
+
+let provided: object | (() => object) | undefined;
 let memory: WebAssembly.Memory | undefined;
 
-/** Called by an entry file: how this runtime gets at the compiled module. */
-export function provideModule(loader: () => WebAssembly.Module): void {
-  load = loader;
-}
-
-/** The glue over the instance. */
-export function wasm(): typeof glue {
-  if (memory === undefined) {
-    if (load === undefined) {
-      throw new Error("claviger: no WebAssembly module; import the package by its name, not one of its files");
-    }
-    memory = glue.initSync({ module: load() }).memory;
+/**
+ * Says where the WebAssembly is, for runtimes and bundlers that have to be told: before anything else of the package is
+ * used, with `claviger/slim`, which knows of none. The other entries have done so.
+ *
+ * @param wasm The file `claviger/claviger.wasm` of the same version of the package, as a `WebAssembly.Module`, or as bytes
+ * where the runtime may compile them; or a function that gives it at first use.
+ * @returns Whether it will be used; `false` if the package has been used before, which keeps what it has.
+ * @throws {TypeError} if it is none of these.
+ */
+export function provideWasm(wasm: object | (() => object)): boolean {
+  if ((typeof wasm !== "object" || wasm === null) && typeof wasm !== "function") {
+    throw new TypeError("wasm must be a WebAssembly.Module, its bytes, or a function that gives one of them");
   }
-  return glue;
+  if (memory !== undefined) return false;
+  provided = wasm;
+  return true;
 }
 
-/** The memory of the instance, whose buffer changes when it grows. */
+/** Makes sure that there is an instance for the glue. @internal */
+export function ready(): void {
+  if (memory === undefined) instantiate();
+}
+
+function instantiate(): void {
+  if (provided === undefined) {
+    throw new ClavigerError("no_wasm", "no WebAssembly: give claviger/claviger.wasm to provideWasm(), or import claviger by its name");
+  }
+  const given = typeof provided === "function" ? (provided as () => object)() : provided;
+  let made: { memory: WebAssembly.Memory } | undefined;
+  try {
+    const bytes = ArrayBuffer.isView(given) || Object.prototype.toString.call(given) === "[object ArrayBuffer]";
+    made = initSync({ module: bytes ? new WebAssembly.Module(given as BufferSource) : (given as WebAssembly.Module) });
+  } catch (cause) {
+    throw new ClavigerError("wrong_wasm", "what was provided is not the WebAssembly of this package, or this runtime forbids compiling", { cause });
+  }
+  if (abi_version() !== abiVersion) {
+    throw new ClavigerError("wrong_wasm", `the WebAssembly has ABI version ${abi_version()}, and needs ${abiVersion}: take both of one version`);
+  }
+  memory = made.memory;
+}
+
+/** The memory of the instance, whose buffer changes when it grows. @internal */
 export function wasmMemory(): WebAssembly.Memory {
-  wasm();
+  ready();
   return memory as WebAssembly.Memory;
 }

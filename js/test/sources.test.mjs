@@ -296,8 +296,10 @@ test("CommonJS has the file source, too, and the workerd entry does not", async 
   const path = join(await folder(), "acme.keyring");
   await publish(path, bundle("epoch1"));
   assert.deepEqual((await cjs(path).keyring(undefined, options)).bytes, (await fileSource(path).keyring(undefined, options)).bytes);
-  const workerd = await readFile(new URL("../dist/esm/workerd.js", import.meta.url), "utf8");
-  assert.ok(!workerd.includes("node:") && !workerd.includes("fileSource"));
+  for (const name of ["slim", "entry/workerd"]) {
+    const text = await readFile(new URL(`../dist/esm/${name}.js`, import.meta.url), "utf8");
+    assert.ok(!text.includes("node:") && !text.includes("fileSource"), name);
+  }
 });
 
 test("options of sources that cannot be are refused", () => {

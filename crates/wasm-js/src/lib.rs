@@ -13,7 +13,13 @@ pub use keys::{generate_opaque_key, generate_shared_secret, generate_signed_key,
 pub use raw_verifier::RawVerifier;
 
 use serde::Serialize;
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
+
+/// The version of what JavaScript and WebAssembly expect of each other; `js/src/wasm.ts` has the same number.
+#[wasm_bindgen]
+pub fn abi_version() -> u32 {
+    1
+}
 
 /// What a failed call throws: TypeScript makes a `ClavigerError` of it.
 #[derive(Serialize)]

@@ -12,11 +12,10 @@ const KIB: usize = 1024;
 
 /// Prints raw and gzip sizes and fails above a budget.
 pub(crate) fn size() -> Result<()> {
-    let rows: [(&str, PathBuf, Option<usize>); 4] = [
+    let rows: [(&str, PathBuf, Option<usize>); 3] = [
         ("module for WebAssembly hosts", host_module(), Some(40 * KIB)),
         ("npm package, .wasm", npm_wasm(), Some(60 * KIB)),
-        ("npm package, workerd.js", root().join("js/dist/esm/workerd.js"), None),
-        ("npm package, node.js", root().join("js/dist/esm/node.js"), None),
+        ("npm package, slim.js", root().join("js/dist/esm/slim.js"), None),
     ];
     let mut above = Vec::new();
     println!("{:<30} {:>8} {:>8} {:>8}", "bytes", "raw", "gzip", "budget");

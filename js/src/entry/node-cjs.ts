@@ -1,8 +1,8 @@
-/** Entry for Node as CommonJS: reads the WebAssembly beside it. */
+/** Entry for Node and Bun as CommonJS: reads the WebAssembly beside it. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { provideModule } from "../wasm.js";
+import { provideWasm } from "../slim.js";
 
-provideModule(() => new WebAssembly.Module(readFileSync(join(__dirname, "../claviger.wasm"))));
+provideWasm(() => readFileSync(join(__dirname, "../../claviger.wasm")));
 
-export * from "../index.js";
+export * from "../slim.js";

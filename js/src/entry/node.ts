@@ -1,7 +1,7 @@
-/** Entry for Node as an ES module: reads the WebAssembly beside it. */
+/** Entry for Node and Bun as an ES module: reads the WebAssembly beside it. */
 import { readFileSync } from "node:fs";
-import { provideModule } from "../wasm.js";
+import { provideWasm } from "../slim.js";
 
-provideModule(() => new WebAssembly.Module(readFileSync(new URL("../claviger.wasm", import.meta.url))));
+provideWasm(() => readFileSync(new URL("../../claviger.wasm", import.meta.url)));
 
-export * from "../index.js";
+export * from "../slim.js";

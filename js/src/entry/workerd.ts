@@ -1,7 +1,7 @@
 /** Entry for Cloudflare Workers, where WebAssembly cannot be compiled from bytes: it is imported as a module. */
-import module from "../claviger.wasm";
-import { provideModule } from "../wasm.js";
+import module from "../../claviger.wasm";
+import { provideWasm } from "../slim.js";
 
-provideModule(() => module);
+provideWasm(module);
 
-export * from "../index.js";
+export * from "../slim.js";

@@ -1,6 +1,9 @@
 /**
  * API keys, generated and verified by the same WebAssembly core in every runtime.
  *
+ * This is the whole package but for its WebAssembly, which the entry for each runtime provides; `claviger/slim` leaves that
+ * to whoever imports it.
+ *
  * @module
  */
 export { type DenialClass, type DenialCode, denialClasses } from "./denial-codes.js";
@@ -35,3 +38,5 @@ export {
   Verifier,
   type VerifierOptions,
 } from "./verifier.js";
+export { version } from "./version.js";
+export { abiVersion, provideWasm } from "./wasm.js";
