@@ -10,19 +10,19 @@ const root = fileURLToPath(new URL(".", import.meta.url));
 process.chdir(root);
 rmSync("dist", { recursive: true, force: true });
 mkdirSync("dist", { recursive: true });
-copyFileSync("wasm/claviger_wasm_js_bg.wasm", "dist/claviger.wasm");
+for (const name of ["claviger", "testing"]) copyFileSync(`wasm/${name}_bg.wasm`, `dist/${name}.wasm`);
 
 const { version } = JSON.parse(readFileSync("package.json", "utf8"));
 
-/** `x.wasm?base64` is the text of the file in dist/. */
+/** `x.wasm?base64` is the text of the file. */
 const wasmAsText = {
   name: "wasm-as-text",
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /\.wasm\?base64$/ }, ({ path }) => ({ path, namespace: "base64" }));
-    onLoad({ filter: /.*/, namespace: "base64" }, ({ path }) => {
-      const name = /([a-z-]+\.wasm)\?/.exec(path)[1];
-      return { contents: readFileSync(join("dist", name)), loader: "base64" };
-    });
+    onResolve({ filter: /\.wasm\?base64$/ }, ({ path, resolveDir }) => ({
+      path: join(resolveDir, path.slice(0, path.indexOf("?"))),
+      namespace: "base64",
+    }));
+    onLoad({ filter: /.*/, namespace: "base64" }, ({ path }) => ({ contents: readFileSync(path), loader: "base64" }));
   },
 };
 
@@ -34,11 +34,13 @@ const common = {
   platform: "neutral",
   outbase: "src",
   logLevel: "warning",
+  // The glue would warn of what is not done here.
+  drop: ["console"],
   define: { PACKAGE_VERSION: JSON.stringify(version) },
   plugins: [wasmAsText],
 };
 // Entries import the implementation, and the WebAssembly, as files: so there is one of each, whatever is imported.
-const external = ["node:*", "../slim.js", "../../claviger.wasm", "../../claviger.wasm?module"];
+const external = ["node:*", "../slim.js", ...["claviger", "testing"].flatMap((name) => [`../../${name}.wasm`, `../../${name}.wasm?module`])];
 
 async function bundle(format, entryPoints) {
   const outdir = `dist/${format}`;
@@ -47,14 +49,15 @@ async function bundle(format, entryPoints) {
 }
 const entry = (name) => `src/entry/${name}`;
 await bundle("esm", [
-  ...["node.ts", "bundled.ts", "workerd.ts", "edge-light.ts", "deno.js"].map(entry),
+  ...["node.ts", "bundled.ts", "workerd.ts", "edge-light.ts", "deno.js", "browser.ts"].map(entry),
+  ...["testing.ts", "testing-workerd.ts", "testing-edge-light.ts"].map(entry),
   "src/sources/file.ts",
 ]);
-await bundle("cjs", [entry("node-cjs.ts"), "src/sources/file.ts"]);
+await bundle("cjs", [...["node-cjs.ts", "testing.ts"].map(entry), "src/sources/file.ts"]);
 writeFileSync("dist/cjs/package.json", '{ "type": "commonjs" }\n');
 
 execFileSync(process.execPath, ["node_modules/typescript/bin/tsc"], { stdio: "inherit" });
 rmSync("dist/esm/types/entry", { recursive: true });
-const internals = ["base64", "clock", "fetching", "flights", "lifetime", "living", "refreshing", "ring", "schedule", "sources/limits", "turns"];
+const internals = ["base64", "clock", "fetching", "flights", "lifetime", "living", "refreshing", "ring", "schedule", "sources/limits", "testing-wasm", "turns"];
 for (const internal of internals) rmSync(`dist/esm/types/${internal}.d.ts`);
 cpSync("dist/esm/types", "dist/cjs/types", { recursive: true });

@@ -1,8 +1,9 @@
-/** Generating keys and secrets, and reading their parts. */
-import { generate_opaque_key, generate_shared_secret, generate_signed_key, parse_key } from "../wasm/claviger_wasm_js.js";
+/** Generating keys and secrets, and reading their parts with the WebAssembly that also verifies. */
+import { generate_opaque_key, generate_shared_secret, generate_signed_key, parse_key } from "../wasm/claviger.js";
 import { unixSeconds } from "./clock.js";
 import { calling, optionalBoolean, requireNumber, requireObject, requireString, wrongType } from "./errors.js";
-import { KEY_ID_LENGTH, type KeyKind, LONGER_THAN_ANY_KEY } from "./verdict.js";
+import { type KeyParts, type NotWellFormed, parsed } from "./parse.js";
+import { KEY_ID_LENGTH } from "./verdict.js";
 import { ready } from "./wasm.js";
 
 /** An opaque key: random; only a keyring or a store can prove it. */
@@ -34,36 +35,6 @@ export interface GeneratedKey {
   key: string;
   /** Its public id: 11 characters, fit for logs. */
   keyId: string;
-}
-
-/** What a text of Claviger is. */
-export type TextKind = KeyKind | "issuing_secret" | "integration_secret" | "keyring_key" | "master_key";
-
-/** The parts of a well-formed text. Nothing is proved by them. */
-export interface KeyParts {
-  wellFormed: true;
-  kind: TextKind;
-  /** The characters before the id. */
-  prefix: string;
-  /** The public id: 11 characters. */
-  keyId: string;
-  /** The version of a shared secret, or of the one that made a signed key or access token. */
-  version: number | null;
-  /** Of a signed key or access token: whether it has only the read-only part of its rights. */
-  readOnly: boolean | null;
-  /** Of a signed key or access token: when it was issued, in Unix seconds. */
-  issuedAt: number | null;
-  /** Of a signed key or access token: when it stops being good, in Unix seconds; `null` if never. */
-  expiresAt: number | null;
-}
-
-/** Why a text is none of Claviger's. Holds none of the text. */
-export interface NotWellFormed {
-  wellFormed: false;
-  /** Where the problem is: `text` is the whole. */
-  part: "text" | "prefix" | "id" | "claims" | "version" | "secret" | "checksum";
-  /** What it is, for people. */
-  message: string;
 }
 
 /**
@@ -131,8 +102,6 @@ export function generateSharedSecret(options: SharedSecretOptions): string {
  * @throws {TypeError} if `text` is no string.
  */
 export function parseKey(text: string): KeyParts | NotWellFormed {
-  // Nothing that long is a key, and the beginning of it gets the same answer.
-  const start = requireString("text", text).slice(0, LONGER_THAN_ANY_KEY);
   ready();
-  return parse_key(start) as KeyParts | NotWellFormed;
+  return parsed(text, parse_key);
 }

@@ -6,20 +6,19 @@
  *
  * @module
  */
+export { abiVersion } from "./abi-version.js";
 export { type DenialClass, type DenialCode, denialClasses } from "./denial-codes.js";
 export { ClavigerError, type ClavigerErrorCode } from "./errors.js";
 export {
   type GeneratedKey,
-  type KeyParts,
-  type NotWellFormed,
   type OpaqueKeyOptions,
   type SharedSecretOptions,
   type SignedKeyOptions,
-  type TextKind,
   generateKey,
   generateSharedSecret,
   parseKey,
 } from "./keys.js";
+export { type KeyParts, type NotWellFormed, type TextKind } from "./parse.js";
 export { type RequestContext } from "./context.js";
 export { type VerifierEvent } from "./events.js";
 export { type Limit } from "./policy.js";
@@ -39,4 +38,4 @@ export {
   type VerifierOptions,
 } from "./verifier.js";
 export { version } from "./version.js";
-export { abiVersion, provideWasm } from "./wasm.js";
+export { provideWasm } from "./wasm.js";

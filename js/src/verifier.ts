@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** The verifier: presented keys in, verdicts out. */
-import { RawVerifier } from "../wasm/claviger_wasm_js.js";
+import { RawVerifier } from "../wasm/claviger.js";
 import { type Facts, type RequestContext, readFacts, readNow, writeContext } from "./context.js";
 import { denialClasses } from "./denial-codes.js";
 import {

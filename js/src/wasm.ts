@@ -2,11 +2,9 @@
  * The WebAssembly instance behind the package: made at first use, once, from what the entry file of the runtime provides.
  * Nothing is compiled, read or drawn at random when the package is imported.
  */
-import { abi_version, initSync } from "../wasm/claviger_wasm_js.js";
+import { abi_version, initSync } from "../wasm/claviger.js";
+import { abiVersion } from "./abi-version.js";
 import { ClavigerError } from "./errors.js";
-
-/** The version of the interface between this JavaScript and its WebAssembly. */
-export const abiVersion = 1;
 
 let provided: object | (() => object) | undefined;
 let memory: WebAssembly.Memory | undefined;

@@ -3,14 +3,29 @@
 //! What JavaScript programs see is the TypeScript in `js/src`; this crate is only what that calls. The hot path
 //! ([`RawVerifier`]) crosses the border with bytes in a buffer and numbers; other calls take strings and numbers, and
 //! give rich values back as plain objects.
+//!
+//! It is built three times, with other features: as the package's WebAssembly (`verify`, the default), for browsers, which
+//! only read the parts of keys (no feature), and for programs' own tests, which make keyrings (`testing`).
 
+#[cfg(feature = "verify")]
 mod keyring;
+#[cfg(any(feature = "verify", feature = "testing"))]
 mod keys;
+mod parse;
+#[cfg(feature = "verify")]
 mod raw_verifier;
+#[cfg(feature = "testing")]
+mod testing;
+#[cfg(feature = "verify")]
 mod usage;
 
-pub use keys::{generate_opaque_key, generate_shared_secret, generate_signed_key, parse_key};
+#[cfg(any(feature = "verify", feature = "testing"))]
+pub use keys::{generate_opaque_key, generate_shared_secret, generate_signed_key};
+pub use parse::parse_key;
+#[cfg(feature = "verify")]
 pub use raw_verifier::RawVerifier;
+#[cfg(feature = "testing")]
+pub use testing::{build_keyring, generate_keyring_key};
 
 use serde::Serialize;
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
@@ -22,12 +37,14 @@ pub fn abi_version() -> u32 {
 }
 
 /// What a failed call throws: TypeScript makes a `ClavigerError` of it.
+#[cfg(any(feature = "verify", feature = "testing"))]
 #[derive(Serialize)]
 struct Failure {
     code: &'static str,
     message: String,
 }
 
+#[cfg(any(feature = "verify", feature = "testing"))]
 impl Failure {
     fn new(code: &'static str, message: impl ToString) -> Self {
         Self { code, message: message.to_string() }
@@ -39,6 +56,7 @@ impl Failure {
     }
 }
 
+#[cfg(any(feature = "verify", feature = "testing"))]
 impl From<Failure> for JsValue {
     fn from(failure: Failure) -> Self {
         to_js(&failure)

@@ -1,4 +1,4 @@
-//! The two WebAssembly artefacts: the import-free module inside `claviger-host`, and the one inside the npm package.
+//! The WebAssembly artefacts: the import-free module inside `claviger-host`, and those inside the npm package.
 
 use crate::{
     npm,
@@ -54,7 +54,7 @@ pub(crate) enum HostModule {
 
 /// Builds the import-free module, and holds it against the committed one.
 pub(crate) fn build_module(mode: HostModule) -> Result<()> {
-    let (toolchain, raw) = compile("claviger-wasm-module")?;
+    let (toolchain, raw) = compile("claviger-wasm-module", None)?;
     let built = raw.with_extension("opt.wasm");
     optimise(&raw, &built)?;
     let (built, committed) = (fs::read(&built)?, host_module());
@@ -82,33 +82,40 @@ pub(crate) fn build_module(mode: HostModule) -> Result<()> {
     Ok(fs::write(committed, built)?)
 }
 
-/// Builds the WebAssembly and the glue of the npm package into `js/wasm`.
+/// Builds the WebAssembly of the npm package, and its glue, into `js/wasm`: by name, with the features of the crate.
 pub(crate) fn build_for_js() -> Result<()> {
-    let (_, raw) = compile("claviger-wasm-js")?;
-    let out = root().join("js/wasm");
-    fs::create_dir_all(&out)?;
-    let mut bindgen = Bindgen::new();
-    bindgen
-        .input_path(&raw)
-        .web(true)?
-        .typescript(true)
-        .omit_default_module_path(true)
-        .remove_name_section(true);
-    bindgen.remove_producers_section(true).out_name("claviger_wasm_js");
-    bindgen.generate(&out)?;
-    let wasm = out.join("claviger_wasm_js_bg.wasm");
-    optimise(&wasm, &wasm)
+    for (name, features) in [("claviger", "verify"), ("parse", ""), ("testing", "testing")] {
+        let (_, raw) = compile("claviger-wasm-js", Some(features))?;
+        let out = root().join("js/wasm");
+        fs::create_dir_all(&out)?;
+        let mut bindgen = Bindgen::new();
+        bindgen
+            .input_path(&raw)
+            .web(true)?
+            .typescript(true)
+            .omit_default_module_path(true)
+            .remove_name_section(true);
+        bindgen.remove_producers_section(true).out_name(name);
+        bindgen.generate(&out)?;
+        let wasm = out.join(format!("{name}_bg.wasm"));
+        optimise(&wasm, &wasm)?;
+    }
+    Ok(())
 }
 
-fn compile(package: &str) -> Result<(Toolchain, PathBuf)> {
+/// Compiles a crate, with these features in the place of its default ones.
+fn compile(package: &str, features: Option<&str>) -> Result<(Toolchain, PathBuf)> {
     let toolchain = Toolchain::for_target(TARGET)?;
-    note(&format!("compiling {package} to WebAssembly"));
+    note(&format!("compiling {package} to WebAssembly {}", features.unwrap_or_default()));
     let mut flags = vec!["-Ctarget-feature=+simd128,+bulk-memory".to_owned()];
     // Nothing recurses and no frame is large; the default of 1 MiB is memory that every instance would have to have.
     flags.push("-Clink-arg=-zstack-size=65536".to_owned());
     flags.extend(remapped_paths()?);
     let mut build = toolchain.build(TARGET, "std,panic_abort")?;
     build.args(["--quiet", "--profile", "wasm", "--package", package]);
+    if let Some(features) = features {
+        build.args(["--no-default-features", "--features", features]);
+    }
     build.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
     run(&mut build)?;
     let file = format!("{}.wasm", package.replace('-', "_"));

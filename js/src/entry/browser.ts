@@ -1,0 +1,52 @@
+/**
+ * Entry for browsers: reads the parts of keys, and checks their form and checksum.
+ *
+ * Claviger's secrets are symmetric. In a page they would be public, and whoever has them could make keys; so verifying and
+ * making keys are for servers, and say so here.
+ */
+import base64 from "../../wasm/parse_bg.wasm?base64";
+import { initSync, parse_key } from "../../wasm/parse.js";
+import { bytesOfBase64 } from "../base64.js";
+import { ClavigerError } from "../errors.js";
+import { type KeyParts, type NotWellFormed, parsed } from "../parse.js";
+
+export { denialClasses } from "../denial-codes.js";
+export { ClavigerError } from "../errors.js";
+export { bytesSource } from "../sources/bytes.js";
+export { kvSource } from "../sources/kv.js";
+export { urlSource } from "../sources/url.js";
+export { version } from "../version.js";
+export { abiVersion } from "../abi-version.js";
+
+let ready = false;
+
+export function parseKey(text: string): KeyParts | NotWellFormed {
+  if (!ready) initSync({ module: new WebAssembly.Module(bytesOfBase64(base64)) });
+  ready = true;
+  return parsed(text, parse_key);
+}
+
+function forServers(what: string): never {
+  throw new ClavigerError(
+    "not_in_browser",
+    `${what} needs a secret, and a secret that is in a page is public: do it on a server, or in an edge function`,
+  );
+}
+
+export class Verifier {
+  constructor() {
+    forServers("verifying keys");
+  }
+}
+
+export function generateKey(): never {
+  forServers("making keys");
+}
+
+export function generateSharedSecret(): never {
+  forServers("making secrets");
+}
+
+export function provideWasm(): never {
+  forServers("verifying keys");
+}
