@@ -69,19 +69,6 @@ export class ClavigerError extends Error {
   }
 }
 
-/** Calls into WebAssembly, and makes an error of the `{ code, message }` that it throws. */
-export function calling<T>(call: () => T): T {
-  try {
-    return call();
-  } catch (thrown) {
-    if (thrown instanceof Error) throw thrown;
-    if (typeof thrown === "object" && thrown !== null && "code" in thrown && "message" in thrown) {
-      throw new ClavigerError(thrown.code as ClavigerErrorCode, String(thrown.message));
-    }
-    throw thrown;
-  }
-}
-
 /** A `TypeError` that names the parameter. */
 export function wrongType(parameter: string, expected: string, value: unknown): TypeError {
   const got = value === null ? "null" : Array.isArray(value) ? "an array" : typeof value;

@@ -1,10 +1,11 @@
 /** Generating keys and secrets, and reading their parts with the WebAssembly that also verifies. */
 import { generate_opaque_key, generate_shared_secret, generate_signed_key, parse_key } from "../wasm/claviger.js";
 import { unixSeconds } from "./clock.js";
-import { calling, optionalBoolean, requireNumber, requireObject, requireString, wrongType } from "./errors.js";
+import { optionalBoolean, requireNumber, requireObject, requireString, wrongType } from "./errors.js";
+import { OPAQUE_KEY_ENTROPY, SECRET_ENTROPY, SIGNED_KEY_ENTROPY, putRandom } from "./exchange.js";
 import { type KeyParts, type NotWellFormed, parsed } from "./parse.js";
 import { KEY_ID_LENGTH } from "./verdict.js";
-import { ready } from "./wasm.js";
+import { exchange } from "./wasm.js";
 
 /** An opaque key: random; only a keyring or a store can prove it. */
 export interface OpaqueKeyOptions {
@@ -48,7 +49,8 @@ export function generateKey(options: OpaqueKeyOptions | SignedKeyOptions): Gener
   const prefix = requireString("options.prefix", given["prefix"]);
   const kind = requireString("options.kind", given["kind"]);
   if (kind === "opaque" || kind === "opaque_signing") {
-    return generated(prefix, () => generate_opaque_key(prefix, kind === "opaque_signing"));
+    putRandom(exchange, OPAQUE_KEY_ENTROPY, [prefix]);
+    return generated(prefix, generate_opaque_key(kind === "opaque_signing"));
   }
   if (kind !== "signed") {
     throw new TypeError('options.kind must be "opaque", "opaque_signing" or "signed"');
@@ -60,13 +62,15 @@ export function generateKey(options: OpaqueKeyOptions | SignedKeyOptions): Gener
   const issuingSecret = requireString("options.issuingSecret", given["issuingSecret"]);
   const readOnly = optionalBoolean("options.readOnly", given["readOnly"]);
   const issued = issuedAt === undefined ? unixSeconds() : requireNumber("options.issuedAt", issuedAt);
-  const lifetime = lifetimeMinutes ?? undefined;
-  return generated(prefix, () => generate_signed_key(prefix, issuingSecret, issued, lifetime, readOnly));
+  const lifetime = lifetimeMinutes === null ? -1 : lifetimeMinutes < 0 ? NaN : lifetimeMinutes;
+  putRandom(exchange, SIGNED_KEY_ENTROPY, [prefix, issuingSecret]);
+  return generated(prefix, generate_signed_key(issued, lifetime, readOnly));
 }
 
-function generated(prefix: string, generate: () => string): GeneratedKey {
-  ready();
-  const key = calling(generate);
+/** The key that a call has left in the buffer, if it did not fail. */
+function generated(prefix: string, status: number): GeneratedKey {
+  exchange.check(status);
+  const key = exchange.lines()[0] as string;
   const start = prefix.length + 1;
   return { key, keyId: key.slice(start, start + KEY_ID_LENGTH) };
 }
@@ -92,8 +96,9 @@ export function generateSharedSecret(options: SharedSecretOptions): string {
   if (purpose !== "issuing" && purpose !== "integration") {
     throw new TypeError('options.purpose must be "issuing" or "integration"');
   }
-  ready();
-  return calling(() => generate_shared_secret(purpose === "integration", version));
+  putRandom(exchange, SECRET_ENTROPY);
+  exchange.check(generate_shared_secret(purpose === "integration", version));
+  return exchange.lines()[0] as string;
 }
 
 /**
@@ -102,6 +107,5 @@ export function generateSharedSecret(options: SharedSecretOptions): string {
  * @throws {TypeError} if `text` is no string.
  */
 export function parseKey(text: string): KeyParts | NotWellFormed {
-  ready();
-  return parsed(text, parse_key);
+  return parsed(text, exchange, parse_key);
 }

@@ -1,5 +1,6 @@
 /** What the parts of a key or secret are. */
 import { requireString } from "./errors.js";
+import type { Exchange } from "./exchange.js";
 import { type KeyKind, LONGER_THAN_ANY_KEY } from "./verdict.js";
 
 /** What a text of Claviger is. */
@@ -32,9 +33,22 @@ export interface NotWellFormed {
   message: string;
 }
 
-/** What WebAssembly says of the parts of a text. */
-export function parsed(text: string, parse: (start: string) => unknown): KeyParts | NotWellFormed {
+/** What WebAssembly says of the parts of a text, in lines. @internal */
+export function parsed(text: string, exchange: Exchange, parse: () => void): KeyParts | NotWellFormed {
   // Nothing that long is a key, and the beginning of it gets the same answer.
-  const start = requireString("text", text).slice(0, LONGER_THAN_ANY_KEY);
-  return parse(start) as KeyParts | NotWellFormed;
+  exchange.put(requireString("text", text).slice(0, LONGER_THAN_ANY_KEY));
+  parse();
+  const [kind, prefix, keyId, ...numbers] = exchange.lines() as [string, string, ...string[]];
+  if (keyId === undefined) return { wellFormed: false, part: kind as NotWellFormed["part"], message: prefix };
+  const [version = null, readOnly = null, issuedAt = null, expiresAt = null] = numbers.map((number) => (number ? Number(number) : null));
+  return {
+    wellFormed: true,
+    kind: kind as TextKind,
+    prefix,
+    keyId,
+    version,
+    readOnly: readOnly === null ? null : readOnly > 0,
+    issuedAt,
+    expiresAt,
+  };
 }

@@ -7,11 +7,12 @@
  */
 import { build_keyring, generate_keyring_key, generate_opaque_key, generate_shared_secret, generate_signed_key } from "../wasm/testing.js";
 import { unixSeconds } from "./clock.js";
-import { ClavigerError, calling, optionalBoolean, requireInteger, requireObject, requireString, wrongType } from "./errors.js";
+import { ClavigerError, optionalBoolean, requireInteger, requireObject, requireString, wrongType } from "./errors.js";
+import { KEYRING_KEY_ENTROPY, OPAQUE_KEY_ENTROPY, SECRET_ENTROPY, SIGNED_KEY_ENTROPY, putRandom } from "./exchange.js";
 import type { GeneratedKey } from "./keys.js";
 import type { Limit } from "./policy.js";
 import type { KeyringSource, SourceKeyring } from "./source.js";
-import { ready } from "./testing-wasm.js";
+import { exchange } from "./testing-wasm.js";
 
 /** What a keyring says of a key. Everything may be left out. */
 export interface TestKeyTerms {
@@ -120,8 +121,9 @@ export class TestRing implements KeyringSource {
     this.#freshFor = requireInteger("options.freshFor", freshFor);
     this.#validFor = requireInteger("options.validFor", validFor);
     this.#now = () => requireInteger("options.now()", (now as () => unknown)());
-    ready();
-    this.keyringKey = calling(generate_keyring_key);
+    putRandom(exchange, KEYRING_KEY_ENTROPY);
+    exchange.check(generate_keyring_key());
+    this.keyringKey = exchange.lines()[0] as string;
     this.#keyringId = this.keyringKey.slice(PREFIX_OF_KEYRING_KEYS.length).split("_")[0] as string;
   }
 
@@ -182,13 +184,17 @@ export class TestRing implements KeyringSource {
 
   #generate(kind: unknown, prefix: string, tenant: string): string {
     if (kind === "opaque" || kind === "opaque_signing") {
-      return calling(() => generate_opaque_key(prefix, kind === "opaque_signing"));
+      putRandom(exchange, OPAQUE_KEY_ENTROPY, [prefix]);
+      exchange.check(generate_opaque_key(kind === "opaque_signing"));
+      return exchange.lines()[0] as string;
     }
     if (kind !== "signed") throw new TypeError('options.kind must be "opaque", "opaque_signing" or "signed"');
     const secrets = this.#issuingSecrets.get(prefix) ?? [];
     const known = secrets.find((secret) => secret.tenant === tenant)?.secret;
-    const secret = known ?? calling(() => generate_shared_secret(false, secrets.length + 1));
-    const key = calling(() => generate_signed_key(prefix, secret, this.#now(), undefined, false));
+    const secret = known ?? generateIssuingSecret(secrets.length + 1);
+    putRandom(exchange, SIGNED_KEY_ENTROPY, [prefix, secret]);
+    exchange.check(generate_signed_key(this.#now(), -1, false));
+    const key = exchange.lines()[0] as string;
     if (known === undefined) this.#issuingSecrets.set(prefix, [...secrets, { tenant, secret }]);
     return key;
   }
@@ -201,7 +207,7 @@ export class TestRing implements KeyringSource {
   }
 
   #build(keys: Iterable<Terms>, epoch: number, issuedAt: number): Uint8Array {
-    return calling(() =>
+    exchange.check(
       build_keyring({
         keyringKey: this.keyringKey,
         keyringId: this.#keyringId,
@@ -213,7 +219,14 @@ export class TestRing implements KeyringSource {
         keys: Array.from(keys),
       }),
     );
+    return exchange.bytes();
   }
+}
+
+function generateIssuingSecret(version: number): string {
+  putRandom(exchange, SECRET_ENTROPY);
+  exchange.check(generate_shared_secret(false, version));
+  return exchange.lines()[0] as string;
 }
 
 /** Reads terms, and takes none of an unknown name: a test that misspells one would test something else. */

@@ -30,9 +30,9 @@ export interface UsageBatch {
 /** The most uses in a batch. */
 export const MOST_USES = 10_000;
 
-/** Reads the row of u64 that the core gives. */
-export function readBatches(row: BigUint64Array): UsageBatch[] {
-  const halves = new Uint32Array(row.buffer, row.byteOffset, row.length * 2);
+/** Reads the row of u64 that the core gives, a copy of its own. */
+export function readBatches(row: Uint8Array): UsageBatch[] {
+  const halves = new Uint32Array(row.buffer);
   const batches: UsageBatch[] = [];
   let at = 0;
   const low = (): number => halves[2 * at] as number;
@@ -43,7 +43,7 @@ export function readBatches(row: BigUint64Array): UsageBatch[] {
     at += 1;
     return number;
   };
-  while (at < row.length) {
+  while (2 * at < halves.length) {
     const batch: UsageBatch = { from: next(), until: next(), lost: next(), uses: [] };
     for (let left = next(); left > 0; left -= 1) {
       const keyId = idOfHalves(low(), high());

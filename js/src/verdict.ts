@@ -136,6 +136,17 @@ export function readVerdict(
   return new VerifiedKey(kind, freshness, flags, output, text, memory, policies);
 }
 
+/** What only a keyring tells. */
+const NOTHING_KNOWN = {
+  tenant: null,
+  owner: null,
+  externalId: null,
+  role: null,
+  permissions: null,
+  metadata: null,
+  limits: null,
+};
+
 /** What {@link readVerdict} makes of a record: numbers at once, and the policy when something of it is asked for. */
 class VerifiedKey implements Verified {
   readonly verified = true as const;
@@ -223,10 +234,7 @@ class VerifiedKey implements Verified {
   }
 
   toJSON(): Omit<Verified, "toJSON"> {
-    const { verified, keyId, kind, prefix, tenant, owner, externalId, role, permissions, readOnly, metadata, limits } = this;
-    const { issuedAt, expiresAt, freshness, epoch, age, revocationChecked } = this;
-    const who = { verified, keyId, kind, prefix, tenant, owner, externalId, role, permissions, readOnly, metadata, limits };
-    return { ...who, issuedAt, expiresAt, freshness, epoch, age, revocationChecked };
+    return { ...this, ...(this.#read() ?? NOTHING_KNOWN) };
   }
 
   #read(): Policy | null {

@@ -5,7 +5,6 @@ import { type Facts, type RequestContext, readFacts, readNow, writeContext } fro
 import { denialClasses } from "./denial-codes.js";
 import {
   ClavigerError,
-  calling,
   optionalBoolean,
   requireBytes,
   requireInteger,
@@ -32,7 +31,7 @@ import {
   readParts,
   readVerdict,
 } from "./verdict.js";
-import { ready, wasmMemory } from "./wasm.js";
+import { exchange, wasmMemory } from "./wasm.js";
 
 /** An issuing secret, for the keys of one prefix. */
 export interface IssuingSecret {
@@ -94,6 +93,8 @@ export interface KeyringInfo {
 
 /** Bytes of a bundle that say how much of it is its head. */
 const BUNDLE_PREAMBLE = 24;
+/** In the place of the id of a keyring: any. */
+const NO_ID = "*";
 /** More parts than a verdict can need one after the other. */
 const MOST_PARTS = 8;
 
@@ -294,7 +295,8 @@ export class Verifier {
     const now = readNow("options", options);
     const raw = this.#live();
     if (this.#upkeep?.maxKeys === undefined) throw new ClavigerError("invalid_options", "drainUsage() needs options.usage");
-    return readBatches(raw.drain_usage(now, MOST_USES));
+    raw.drain_usage(now, MOST_USES);
+    return readBatches(exchange.bytes());
   }
 
   #decide(key: unknown, now: number, facts: Facts | undefined): Verdict {
@@ -367,7 +369,7 @@ export class Verifier {
     if (part !== "chunk" && part !== "page") throw new TypeError('part must be "chunk" or "page"');
     requireInteger("index", index, 0xffff_ffff);
     const given = requireBytes("bytes", bytes);
-    calling(() => insert(raw, partNumber(part), index, given, this.#upkeep?.partsLimit));
+    insert(raw, partNumber(part), index, given, this.#upkeep?.partsLimit);
   }
 
   /**
@@ -376,7 +378,7 @@ export class Verifier {
    * @throws {ClavigerError} `disposed`.
    */
   get keyring(): KeyringInfo | null {
-    return (this.#live().keyring() as KeyringInfo | undefined) ?? null;
+    return readInfo(this.#live());
   }
 
   /**
@@ -423,34 +425,31 @@ export class Verifier {
       },
       insert({ part, index }, bytes) {
         const raw = verifier.#live();
-        calling(() => insert(raw, partNumber(part), index, bytes, verifier.#upkeep?.partsLimit));
+        insert(raw, partNumber(part), index, bytes, verifier.#upkeep?.partsLimit);
       },
       await({ part, index, hash }) {
         const raw = verifier.#live();
-        calling(() => {
-          writePart(raw, hashBytes(hash), 32);
-          raw.await_part(partNumber(part), index);
-        });
+        exchange.put(hashBytes(hash));
+        exchange.check(raw.await_part(partNumber(part), index));
       },
-      awaited: () => readParts(verifier.#live().awaited_parts()),
+      awaited() {
+        verifier.#live().awaited_parts();
+        return readParts(exchange.bytes());
+      },
       raiseMinEpoch: (epoch) => verifier.#live().raise_min_epoch(epoch),
     };
   }
 
   #replaceKeyring(raw: RawVerifier, keyring: Uint8Array, now: number): "replaced" | "unchanged" {
     const length = keyring.length;
-    const headLength = calling(() => {
-      writePart(raw, keyring, Math.min(length, BUNDLE_PREAMBLE));
-      return raw.keyring_head_len(length);
-    });
-    const replaced = calling(() => {
-      writePart(raw, keyring, headLength);
-      return raw.replace_keyring(length, now);
-    });
+    exchange.put(keyring, BUNDLE_PREAMBLE);
+    const headLength = exchange.check(raw.keyring_head_len(length));
+    exchange.put(keyring, headLength);
+    const replaced = exchange.check(raw.replace_keyring(length, now)) > 0;
     // The same one again: its parts may have been damaged on their first way here, and be whole now.
     if (replaced || headLength < length) this.#bundle = headLength < length ? keyring : undefined;
     if (!replaced) return "unchanged";
-    const info = raw.keyring() as KeyringInfo;
+    const info = readInfo(raw) as KeyringInfo;
     this.#info = info;
     this.#replacements += 1;
     this.#policies = new PolicyCache(info.epoch);
@@ -472,8 +471,7 @@ export class Verifier {
       try {
         insert(raw, part, index, bundle.subarray(start, start + length), this.#upkeep?.bundleLimit);
       } catch (error) {
-        if (error instanceof Error) throw error;
-        return (error as { code: string }).code === "no_memory" ? code : KEYRING_INVALID;
+        return (error as ClavigerError).code === "no_memory" ? code : KEYRING_INVALID;
       }
       code = verify();
     }
@@ -498,18 +496,12 @@ function isProven(verdict: Verdict): boolean {
   return verdict.verified || denialClasses[verdict.code] === "policy";
 }
 
-/** Copies the first `length` bytes into WebAssembly, where the next call finds them. */
-function writePart(raw: RawVerifier, bytes: Uint8Array, length: number): void {
-  const address = raw.part_buffer(length);
-  new Uint8Array(wasmMemory().buffer, address, length).set(bytes.subarray(0, length));
-}
-
 /** Inserts a part, and gives others up if all of them take more than `limit` bytes. */
 function insert(raw: RawVerifier, part: number, index: number, bytes: Uint8Array, limit: number | undefined): void {
   const { buffer } = wasmMemory();
   // Of what is longer than any part, as much as it takes to see that.
-  writePart(raw, bytes, Math.min(bytes.length, raw.part_limit()));
-  raw.insert_part(part, index);
+  exchange.put(bytes, raw.part_limit());
+  exchange.check(raw.insert_part(part, index));
   if (limit !== undefined) raw.evict_parts(limit);
   const grown = wasmMemory().buffer;
   if (grown !== buffer) raw.grow_ahead(grown.byteLength / 8);
@@ -522,17 +514,15 @@ function statelessVerifier(options: Record<string, unknown>): RawVerifier {
   }
   const ofKeyrings = ["keyring", "keyringId", "requireFresh", "minEpoch", "maxAge", ...UPKEEP_OPTIONS];
   forbid(options, ofKeyrings, "needs options.keyringKeys");
-  const prefixes: string[] = [];
-  const secrets: string[] = [];
+  const lines: string[] = [];
   issuingSecrets.forEach((entry: unknown, index) => {
     const name = `options.issuingSecrets[${index}]`;
     const { prefix, secret } = requireObject(name, entry);
-    prefixes.push(requireString(`${name}.prefix`, prefix));
-    secrets.push(requireString(`${name}.secret`, secret));
+    lines.push(requireString(`${name}.prefix`, prefix), requireString(`${name}.secret`, secret));
   });
   const allow = optionalBoolean("options.allowKeysWithoutLifetime", allowKeysWithoutLifetime);
-  ready();
-  return calling(() => new RawVerifier(prefixes, secrets, allow));
+  exchange.putLines(lines);
+  return exchange.check(RawVerifier.with_issuing_secrets(allow));
 }
 
 function keyringVerifier(options: Record<string, unknown>): RawVerifier {
@@ -543,9 +533,18 @@ function keyringVerifier(options: Record<string, unknown>): RawVerifier {
   const id = keyringId === undefined ? undefined : requireString("options.keyringId", keyringId);
   const fresh = optionalBoolean("options.requireFresh", requireFresh);
   const epoch = minEpoch === undefined ? 0 : requireInteger("options.minEpoch", minEpoch);
-  const age = maxAge === undefined ? undefined : requireInteger("options.maxAge", maxAge);
-  ready();
-  return calling(() => RawVerifier.with_keyring_keys(keys, id, fresh, epoch, age));
+  const age = maxAge === undefined ? -1 : requireInteger("options.maxAge", maxAge);
+  exchange.putLines([id ?? NO_ID, ...keys]);
+  return exchange.check(RawVerifier.with_keyring_keys(fresh, epoch, age));
+}
+
+/** What WebAssembly says of the keyring, in lines; nothing if there is none. */
+function readInfo(raw: RawVerifier): KeyringInfo | null {
+  raw.keyring();
+  const [keyringId, keyringKeyId, ...numbers] = exchange.lines() as [string, ...string[]];
+  if (keyringKeyId === undefined) return null;
+  const [epoch, issuedAt, freshFor, validFor] = numbers.map(Number) as [number, number, number, number];
+  return { keyringId, keyringKeyId, epoch, issuedAt, freshFor, validFor };
 }
 
 function forbid(options: Record<string, unknown>, names: readonly string[], reason: string): void {

@@ -2,9 +2,10 @@
  * The WebAssembly instance behind the package: made at first use, once, from what the entry file of the runtime provides.
  * Nothing is compiled, read or drawn at random when the package is imported.
  */
-import { abi_version, initSync } from "../wasm/claviger.js";
+import { abi_version, exchange as room, exchanged, exchanged_len, initSync } from "../wasm/claviger.js";
 import { abiVersion } from "./abi-version.js";
 import { ClavigerError } from "./errors.js";
+import { Exchange } from "./exchange.js";
 
 let provided: object | (() => object) | undefined;
 let memory: WebAssembly.Memory | undefined;
@@ -27,14 +28,12 @@ export function provideWasm(wasm: object | (() => object)): boolean {
   return true;
 }
 
-/** Makes sure that there is an instance for the glue. @internal */
-export function ready(): void {
-  if (memory === undefined) instantiate();
-}
+/** The buffer by which text and bytes come in and out. @internal */
+export const exchange: Exchange = /* @__PURE__ */ new Exchange({ exchange: room, exchanged, exchanged_len }, wasmMemory);
 
-function instantiate(): void {
+function instantiate(): WebAssembly.Memory {
   if (provided === undefined) {
-    throw new ClavigerError("no_wasm", "no WebAssembly: give claviger/claviger.wasm to provideWasm(), or import claviger by its name");
+    throw new ClavigerError("no_wasm", "give claviger/claviger.wasm to provideWasm() first");
   }
   const given = typeof provided === "function" ? (provided as () => object)() : provided;
   let made: { memory: WebAssembly.Memory } | undefined;
@@ -42,16 +41,15 @@ function instantiate(): void {
     const bytes = ArrayBuffer.isView(given) || Object.prototype.toString.call(given) === "[object ArrayBuffer]";
     made = initSync({ module: bytes ? new WebAssembly.Module(given as BufferSource) : (given as WebAssembly.Module) });
   } catch (cause) {
-    throw new ClavigerError("wrong_wasm", "what was provided is not the WebAssembly of this package, or this runtime forbids compiling", { cause });
+    throw new ClavigerError("wrong_wasm", "provideWasm() was not given the claviger.wasm of this version, or this runtime forbids compiling", { cause });
   }
   if (abi_version() !== abiVersion) {
-    throw new ClavigerError("wrong_wasm", `the WebAssembly has ABI version ${abi_version()}, and needs ${abiVersion}: take both of one version`);
+    throw new ClavigerError("wrong_wasm", "provideWasm() was given the claviger.wasm of another version");
   }
-  memory = made.memory;
+  return made.memory;
 }
 
 /** The memory of the instance, whose buffer changes when it grows. @internal */
 export function wasmMemory(): WebAssembly.Memory {
-  ready();
-  return memory as WebAssembly.Memory;
+  return (memory ??= instantiate());
 }

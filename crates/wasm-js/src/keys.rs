@@ -1,9 +1,12 @@
-//! Making keys and secrets: rare calls.
+//! Making keys and secrets: rare calls, which leave a text in the buffer or a failure.
 
-use crate::Failure;
+use crate::{
+    exchange::take,
+    failure::{Failure, answer},
+};
 use claviger_core::{IssuingKey, KeyPrefix, OpaqueUse, Purpose, SharedSecret, SignedKeyTerms};
 use wasm_bindgen::prelude::*;
-use zeroize::Zeroize;
+use zeroize::Zeroizing;
 
 /// Reads a prefix and an issuing secret, and says which of them is wrong.
 #[inline(never)]
@@ -17,11 +20,13 @@ fn key_prefix(prefix: &str) -> Result<KeyPrefix, Failure> {
     KeyPrefix::new(prefix).map_err(|error| Failure::new("invalid_prefix", error))
 }
 
-/// Random bytes of the runtime.
-fn entropy<const N: usize>() -> Result<[u8; N], Failure> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|error| Failure::new("no_entropy", error))?;
-    Ok(bytes)
+/// Takes `N` random bytes from the buffer, and the lines of text behind them.
+pub(crate) fn take_with_entropy<const N: usize>() -> Result<(Zeroizing<[u8; N]>, Zeroizing<String>), Failure>
+{
+    let mut bytes = Zeroizing::new(take());
+    let missing = || Failure::new("no_entropy", format!("{N} random bytes were expected"));
+    let (entropy, text) = bytes.split_first_chunk_mut().ok_or_else(missing)?;
+    Ok((Zeroizing::new(*entropy), Zeroizing::new(String::from_utf8(text.to_vec()).unwrap_or_default())))
 }
 
 /// A number of JavaScript as an integer from 0 to `max`.
@@ -34,59 +39,53 @@ pub(crate) fn integer(name: &str, number: f64, max: u64) -> Result<u64, Failure>
     }
 }
 
-/// Makes an opaque key, for signing or not.
-///
-/// # Errors
-/// Throws an object with `code` and `message`.
+/// Makes an opaque key, for signing or not, of 40 random bytes and the prefix that are in the buffer.
 #[wasm_bindgen]
-pub fn generate_opaque_key(prefix: &str, signing: bool) -> Result<String, JsValue> {
-    let prefix = key_prefix(prefix)?;
+pub fn generate_opaque_key(signing: bool) -> i32 {
+    answer(opaque_key(signing))
+}
+
+fn opaque_key(signing: bool) -> Result<String, Failure> {
+    let (entropy, prefix) = take_with_entropy()?;
     let usage = if signing { OpaqueUse::BearerAndSigning } else { OpaqueUse::Bearer };
-    let mut entropy = entropy()?;
-    let (_, key) = claviger_core::generate_opaque_key(&prefix, usage, &entropy);
-    entropy.zeroize();
+    let (_, key) = claviger_core::generate_opaque_key(&key_prefix(&prefix)?, usage, &entropy);
     Ok(key.expose().into())
 }
 
-/// Makes a signed key; without `lifetime_minutes` it never expires.
-///
-/// # Errors
-/// Throws an object with `code` and `message`.
+/// Makes a signed key of the 8 random bytes, the prefix and the issuing secret that are in the buffer, the texts in two
+/// lines; with a negative `lifetime_minutes` it never expires.
 #[wasm_bindgen]
-pub fn generate_signed_key(
-    prefix: &str,
-    mut issuing_secret: String,
-    issued_at: f64,
-    lifetime_minutes: Option<f64>,
-    read_only: bool,
-) -> Result<String, JsValue> {
-    let issuer = issuing_key(prefix, &issuing_secret);
-    issuing_secret.zeroize();
+pub fn generate_signed_key(issued_at: f64, lifetime_minutes: f64, read_only: bool) -> i32 {
+    answer(signed_key(issued_at, lifetime_minutes, read_only))
+}
+
+fn signed_key(issued_at: f64, lifetime_minutes: f64, read_only: bool) -> Result<String, Failure> {
+    let (entropy, lines) = take_with_entropy()?;
+    let (prefix, secret) = lines.split_once('\n').unwrap_or_default();
+    let issuer = issuing_key(prefix, secret);
     let issued_at = integer("issuedAt", issued_at, u64::MAX)?;
-    let mut terms = match lifetime_minutes {
-        None => SignedKeyTerms::without_lifetime(issued_at),
-        Some(minutes) => {
-            let minutes = integer("lifetimeMinutes", minutes, u64::from(u32::MAX))?;
-            SignedKeyTerms::expiring(issued_at, minutes as u32)
-        }
+    let mut terms = if lifetime_minutes < 0.0 {
+        SignedKeyTerms::without_lifetime(issued_at)
+    } else {
+        let minutes = integer("lifetimeMinutes", lifetime_minutes, u64::from(u32::MAX))?;
+        SignedKeyTerms::expiring(issued_at, minutes as u32)
     };
     if read_only {
         terms = terms.read_only();
     }
-    let key = issuer?.generate(&entropy()?, terms).map_err(|error| Failure::new("invalid_time", error))?;
+    let key = issuer?.generate(&entropy, terms).map_err(|error| Failure::new("invalid_time", error))?;
     Ok(key.expose().into())
 }
 
-/// Makes a shared secret, for integration or for issuing.
-///
-/// # Errors
-/// Throws an object with `code` and `message`.
+/// Makes a shared secret, for integration or for issuing, of the 40 random bytes in the buffer.
 #[wasm_bindgen]
-pub fn generate_shared_secret(integration: bool, version: f64) -> Result<String, JsValue> {
+pub fn generate_shared_secret(integration: bool, version: f64) -> i32 {
+    answer(shared_secret(integration, version))
+}
+
+fn shared_secret(integration: bool, version: f64) -> Result<String, Failure> {
+    let (entropy, _) = take_with_entropy()?;
     let purpose = if integration { Purpose::Integration } else { Purpose::Issuing };
     let version = integer("version", version, 255)? as u8;
-    let mut entropy = entropy()?;
-    let secret = SharedSecret::generate(purpose, version, &entropy);
-    entropy.zeroize();
-    Ok(secret.to_text().expose().into())
+    Ok(SharedSecret::generate(purpose, version, &entropy).to_text().expose().into())
 }

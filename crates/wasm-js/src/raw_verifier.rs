@@ -1,6 +1,6 @@
 //! The hot path: JavaScript writes a key into a buffer, calls with numbers, and reads the verdict's record.
 
-use crate::{Failure, keys::issuing_key};
+use crate::{exchange::take_text, failure::Failure, keys::issuing_key};
 use claviger_core::{
     ContextRecord, DenialCode, RequestContext, UsageRecorder, VERDICT_RECORD_LEN, Verdict, Verifier,
     push_wiping,
@@ -17,8 +17,6 @@ pub struct RawVerifier {
     pub(crate) verifier: Verifier,
     input: [u8; INPUT_CAPACITY],
     output: Output,
-    /// Where a part of a keyring is on its way in.
-    pub(crate) part: Vec<u8>,
     /// Counts the keys that are verified, if it was asked to.
     pub(crate) usage: Option<UsageRecorder>,
 }
@@ -55,38 +53,27 @@ impl Drop for RawVerifier {
 impl RawVerifier {
     pub(crate) fn with(verifier: Verifier) -> Self {
         let output = Output { record: [0; VERDICT_RECORD_LEN], policy: 0 };
-        Self { verifier, input: [0; INPUT_CAPACITY], output, part: Vec::new(), usage: None }
+        Self { verifier, input: [0; INPUT_CAPACITY], output, usage: None }
     }
+}
+
+fn trusting(lines: &str) -> Result<Verifier, Failure> {
+    let mut keys = Vec::new();
+    let mut lines = lines.lines();
+    while let (Some(prefix), Some(secret)) = (lines.next(), lines.next()) {
+        let at = format!("options.issuingSecrets[{}]", keys.len());
+        push_wiping(&mut keys, issuing_key(prefix, secret).map_err(|error| error.at(&at))?);
+    }
+    Verifier::new(keys).map_err(|error| Failure::new("invalid_options", error))
 }
 
 #[wasm_bindgen]
 impl RawVerifier {
-    /// A verifier that trusts each of `secrets` for the keys of the prefix at its place in `prefixes`.
-    ///
-    /// # Errors
-    /// Throws an object with `code` and `message`.
-    #[wasm_bindgen(constructor)]
-    pub fn new(
-        prefixes: Vec<String>,
-        mut secrets: Vec<String>,
-        allow_keys_without_lifetime: bool,
-    ) -> Result<RawVerifier, JsValue> {
-        let mut keys = Vec::new();
-        let mut read = || {
-            for (index, (prefix, secret)) in prefixes.iter().zip(&secrets).enumerate() {
-                let key = issuing_key(prefix, secret);
-                push_wiping(
-                    &mut keys,
-                    key.map_err(|error| error.at(&format!("options.issuingSecrets[{index}]")))?,
-                );
-            }
-            Ok(())
-        };
-        let read: Result<(), Failure> = read();
-        secrets.zeroize();
-        read?;
-        let verifier = Verifier::new(keys).map_err(|error| Failure::new("invalid_options", error))?;
-        Ok(Self::with(verifier.allow_keys_without_lifetime(allow_keys_without_lifetime)))
+    /// A verifier that trusts the issuing secrets in the buffer: of each one its prefix in a line, and its text in another.
+    /// Nothing, and a failure is in the buffer, if one is wrong.
+    pub fn with_issuing_secrets(allow_keys_without_lifetime: bool) -> Option<RawVerifier> {
+        let verifier = trusting(&take_text()).map_err(Failure::put).ok()?;
+        Some(Self::with(verifier.allow_keys_without_lifetime(allow_keys_without_lifetime)))
     }
 
     /// Where the key is to be written, and behind it the context.

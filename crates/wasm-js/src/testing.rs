@@ -1,6 +1,9 @@
 //! Keyrings for tests of programs that verify keys: made whole and at once, of what one call describes.
 
-use crate::{Failure, keys::issuing_key};
+use crate::{
+    failure::{Failure, answer},
+    keys::{issuing_key, take_with_entropy},
+};
 use claviger_core::{
     IssuingKey, KeyId, KeyRecord, KeyringBuilder, KeyringKey, KeyringSecret, KeyringTerms, Limit, Network,
     POLICIES_PER_PAGE, Policy, PolicyTerms, SharedSecret, VerifierValue, parse,
@@ -8,7 +11,6 @@ use claviger_core::{
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 use wasm_bindgen::prelude::*;
-use zeroize::Zeroize;
 
 /// A keyring as TypeScript describes it.
 #[derive(Deserialize)]
@@ -65,27 +67,19 @@ fn invalid(error: impl ToString) -> Failure {
     Failure::new("invalid_options", error)
 }
 
-/// Makes a keyring key: `cvgkk_…`.
-///
-/// # Errors
-/// Throws an object with `code` and `message` if there are no random bytes.
+/// Makes a keyring key (`cvgkk_…`) of the 40 random bytes in the buffer.
 #[wasm_bindgen]
-pub fn generate_keyring_key() -> Result<String, JsValue> {
-    let mut entropy = [0; 40];
-    getrandom::fill(&mut entropy).map_err(|error| Failure::new("no_entropy", error))?;
-    let key = KeyringKey::generate(&entropy);
-    entropy.zeroize();
-    Ok(key.to_text().expose().into())
+pub fn generate_keyring_key() -> i32 {
+    answer(
+        take_with_entropy().map(|(entropy, _)| KeyringKey::generate(&entropy).to_text().expose().to_owned()),
+    )
 }
 
-/// Makes the bundle of a keyring.
-///
-/// # Errors
-/// Throws an object with `code` and `message`, which names the key at fault.
+/// Leaves the bundle of a keyring, or a failure that names the key at fault.
 #[wasm_bindgen]
-pub fn build_keyring(ring: JsValue) -> Result<Vec<u8>, JsValue> {
-    let ring: Ring = serde_wasm_bindgen::from_value(ring).map_err(|error| invalid(error.to_string()))?;
-    Ok(build(&ring)?)
+pub fn build_keyring(ring: JsValue) -> i32 {
+    let ring = serde_wasm_bindgen::from_value(ring).map_err(|error| invalid(error.to_string()));
+    answer(ring.and_then(|ring| build(&ring)))
 }
 
 fn build(ring: &Ring) -> Result<Vec<u8>, Failure> {

@@ -5,9 +5,10 @@
  * making keys are for servers, and say so here.
  */
 import base64 from "../../wasm/parse_bg.wasm?base64";
-import { initSync, parse_key } from "../../wasm/parse.js";
+import { exchange as room, exchanged, exchanged_len, initSync, parse_key } from "../../wasm/parse.js";
 import { bytesOfBase64 } from "../base64.js";
 import { ClavigerError } from "../errors.js";
+import { Exchange } from "../exchange.js";
 import { type KeyParts, type NotWellFormed, parsed } from "../parse.js";
 
 export { denialClasses } from "../denial-codes.js";
@@ -18,12 +19,13 @@ export { urlSource } from "../sources/url.js";
 export { version } from "../version.js";
 export { abiVersion } from "../abi-version.js";
 
-let ready = false;
+let memory: WebAssembly.Memory | undefined;
+const exchange = new Exchange({ exchange: room, exchanged, exchanged_len }, () => {
+  return (memory ??= initSync({ module: new WebAssembly.Module(bytesOfBase64(base64)) }).memory);
+});
 
 export function parseKey(text: string): KeyParts | NotWellFormed {
-  if (!ready) initSync({ module: new WebAssembly.Module(bytesOfBase64(base64)) });
-  ready = true;
-  return parsed(text, parse_key);
+  return parsed(text, exchange, parse_key);
 }
 
 function forServers(what: string): never {

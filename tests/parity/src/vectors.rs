@@ -10,7 +10,7 @@ use crate::{
 use anyhow::{Context, Result, ensure};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use claviger_core::{
-    DenialCode, IssuingKey, KeyPrefix, OpaqueUse, Parsed, Purpose, RequestContext, SharedSecret,
+    DenialClass, DenialCode, IssuingKey, KeyPrefix, OpaqueUse, Parsed, Purpose, RequestContext, SharedSecret,
     SignedKeyTerms, generate_opaque_key, parse,
 };
 use serde::{Deserialize, Serialize};
@@ -503,9 +503,14 @@ pub fn generate() -> Result<File> {
     })
 }
 
+/// The first number of a denial by policy.
+const POLICY: u8 = 32;
+/// The first number of a fault.
+const FAULT: u8 = 64;
+
 /// The TypeScript of the denial codes, so that the types of the npm package are those of the core.
 fn denial_codes_ts() -> String {
-    let (mut types, mut numbers, mut classes) = (String::new(), String::new(), String::new());
+    let (mut types, mut numbers) = (String::new(), String::new());
     for &code in DenialCode::ALL {
         types.push_str(&format!(
             "\n  /** {} *Solution:* {} */\n  | \"{code}\"",
@@ -513,7 +518,16 @@ fn denial_codes_ts() -> String {
             code.solution()
         ));
         numbers.push_str(&format!("  {}: \"{code}\",\n", code.number()));
-        classes.push_str(&format!("  {code}: \"{}\",\n", code.class().as_str()));
+        let class = match code.number() {
+            0..POLICY => DenialClass::Unproven,
+            POLICY..FAULT => DenialClass::Policy,
+            FAULT.. => DenialClass::Fault,
+        };
+        assert_eq!(
+            code.class(),
+            class,
+            "{code}: its class is not that of its number, by which JavaScript knows it"
+        );
     }
     format!(
         "/** Written by `cargo xtask vectors` from the core; not to be edited. */\n\n\
@@ -524,8 +538,11 @@ fn denial_codes_ts() -> String {
          * the same 401 whatever the code. `policy`: a proven key that is not good, a 403 with the code. `fault`: the\n \
          * verifier cannot decide, a 503.\n */\n\
          export type DenialClass = \"unproven\" | \"policy\" | \"fault\";\n\n\
-         /** The class of each code. */\n\
-         export const denialClasses: Readonly<Record<DenialCode, DenialClass>> = {{\n{classes}}};\n"
+         /** The class of each code, which its number tells. */\n\
+         export const denialClasses = /* @__PURE__ */ Object.fromEntries(\n  \
+         Object.entries(denialCodes).map(([number, code]) => {{\n    \
+         return [code, Number(number) < {POLICY} ? \"unproven\" : Number(number) < {FAULT} ? \"policy\" : \"fault\"];\n  \
+         }}),\n) as Readonly<Record<DenialCode, DenialClass>>;\n"
     )
 }
 
