@@ -41,7 +41,7 @@
 //! **Traps.** No input makes the module trap, unless a keyring outgrows the memory that the host lets it have. If it
 //! traps, throw the instance away.
 //!
-//! A host refuses a module whose [`claviger_abi_version`] it does not know.
+//! A host refuses a module whose [`claviger_abi_version`] it does not know. `ABI.md` of this crate has every byte of it.
 #![cfg_attr(target_family = "wasm", no_std)]
 
 extern crate alloc;
