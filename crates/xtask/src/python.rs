@@ -1,0 +1,55 @@
+//! Packages of Python's, of one version each and with the hashes of their files.
+
+use crate::{
+    step::{note, root, run, succeeds, target_dir},
+    system,
+};
+use anyhow::{Context, Result};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+const EXAMPLE: &str = "examples/python-wasmtime/requirements.txt";
+
+fn python3() -> Command {
+    Command::new("python3")
+}
+
+/// Installs what `requirements` (a file of the checkout) names into `folder`, without an environment of Python's.
+pub(crate) fn install_into(folder: &Path, requirements: &str) -> Result<()> {
+    let present = || succeeds(python3().args(["-m", "pip", "--version"]));
+    system::require("Python's pip", &["python3-pip"], present)?;
+    pip_install(
+        &mut python3(),
+        &["--upgrade".as_ref(), "--target".as_ref(), folder.as_os_str()],
+        requirements,
+    )
+}
+
+/// Makes the environment in which the Python example runs, as its README says; tests look for it in this place.
+pub(crate) fn install_example() -> Result<()> {
+    let requirements = fs::read(root().join(EXAMPLE)).with_context(|| format!("{EXAMPLE} is missing"))?;
+    let venv = target_dir().join("python-wasmtime");
+    // pip leaves no trace of the file as such, so this does.
+    let installed = venv.join("requirements.txt");
+    if fs::read(&installed).is_ok_and(|installed| installed == requirements) {
+        return Ok(());
+    }
+    let present = || succeeds(python3().args(["-c", "import ensurepip, venv"]));
+    system::require("Python with venv", &["python3-venv"], present)?;
+    note(&format!("installing wasmtime for Python into {}", venv.display()));
+    run(python3().args(["-m", "venv", "--clear"]).arg(&venv))?;
+    let program: PathBuf = if cfg!(windows) { "Scripts/python.exe".into() } else { "bin/python".into() };
+    pip_install(&mut Command::new(venv.join(program)), &[], EXAMPLE)?;
+    Ok(fs::write(installed, requirements)?)
+}
+
+fn pip_install(python: &mut Command, place: &[&std::ffi::OsStr], requirements: &str) -> Result<()> {
+    python.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+    python.args(["--root-user-action=ignore", "--no-deps", "--only-binary=:all:", "--require-hashes"]);
+    python.args(place).arg("--requirement").arg(root().join(requirements));
+    // What it prints is progress; stdout is for results.
+    run(python.stdout(std::io::stderr()))
+}
