@@ -98,10 +98,16 @@ fn drawn(source: &str) -> Vec<(String, String)> {
     let drawing = source.split("```text").find(|rest| rest.contains("  0  u8 ")).unwrap_or_default();
     let drawing = drawing.split("```").next().unwrap_or_default();
     let field = |line: &str| {
-        let mut words = line.trim().trim_start_matches(['/', '!']).split_whitespace();
+        // What goes on in a further line is indented deeper than any offset.
+        let line = line.trim().trim_start_matches(['/', '!']);
+        let mut words = line.strip_prefix("     ").map_or(line, |_| "").split_whitespace();
         let offset = words.next().filter(|word| word.parse::<u16>().is_ok())?;
-        let kind = words.next().filter(|word| ["u8", "u16", "u32", "u64", "32"].contains(word)).unwrap_or("");
-        Some((offset.to_owned(), kind.replace("32", if kind == "32" { "32 bytes" } else { "32" })))
+        let kind = match words.next() {
+            Some(kind @ ("u8" | "u16" | "u32" | "u64")) => kind,
+            Some("32") => "32 bytes",
+            _ => "",
+        };
+        Some((offset.to_owned(), kind.to_owned()))
     };
     drawing.lines().filter_map(field).collect()
 }
