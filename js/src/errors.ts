@@ -59,6 +59,7 @@ export type ClavigerErrorCode =
 
 /** An error of this package. Never holds any part of a key or secret. */
 export class ClavigerError extends Error {
+  /** `ClavigerError`. */
   override readonly name = "ClavigerError";
   /** What went wrong, for programs. */
   readonly code: ClavigerErrorCode;

@@ -17,6 +17,7 @@ export interface OpaqueKeyOptions {
 
 /** A signed key: whoever holds the issuing secret can prove it. */
 export interface SignedKeyOptions {
+  /** Proved by the issuing secret that made it. */
   kind: "signed";
   /** Product and environment, such as `acme_live`. */
   prefix: string;

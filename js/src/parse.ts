@@ -8,7 +8,9 @@ export type TextKind = KeyKind | "issuing_secret" | "integration_secret" | "keyr
 
 /** The parts of a well-formed text. Nothing is proved by them. */
 export interface KeyParts {
+  /** The text has the form and the checksum of its kind. */
   wellFormed: true;
+  /** What it is. */
   kind: TextKind;
   /** The characters before the id. */
   prefix: string;
@@ -26,6 +28,7 @@ export interface KeyParts {
 
 /** Why a text is none of Claviger's. Holds none of the text. */
 export interface NotWellFormed {
+  /** The text is none of Claviger's. */
   wellFormed: false;
   /** Where the problem is: `text` is the whole. */
   part: "text" | "prefix" | "id" | "claims" | "version" | "secret" | "checksum";

@@ -21,8 +21,11 @@ export interface UpkeepOptions {
   timeoutSeconds?: number;
   /** Is told what happens. Its errors are ignored. */
   onEvent?: (event: VerifierEvent) => void;
-  /** Count the use of keys for {@link Verifier.drainUsage}: of at most `maxKeys` keys (by default 10,000), 48 bytes each. */
-  usage?: { maxKeys?: number };
+  /** Count the use of keys for {@link Verifier.drainUsage}. */
+  usage?: {
+    /** Of how many keys at most: by default 10,000. Each takes 48 bytes. */
+    maxKeys?: number;
+  };
 }
 
 /** The names of these options. */

@@ -19,6 +19,7 @@ export type Freshness = "stateless" | "fresh" | "stale";
  * asked for, so it is not copied by spreading or cloning: use `toJSON()`, which gives everything as a plain object.
  */
 export interface Verified {
+  /** The key is good for the request. */
   verified: true;
   /** The public id of the key: 11 characters. */
   keyId: string;
@@ -70,6 +71,7 @@ export interface NeededPart {
 
 /** The key is not good for the request, or that cannot be decided. */
 export interface Denied {
+  /** It is not, or that cannot be decided. */
   verified: false;
   /** Why. */
   code: DenialCode;

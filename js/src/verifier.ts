@@ -47,6 +47,7 @@ export interface StatelessOptions {
   issuingSecrets: readonly IssuingSecret[];
   /** Accept keys that never expire (by default not). Only retiring their issuing secret ends them. */
   allowKeysWithoutLifetime?: boolean;
+  /** Not here: see {@link KeyringOptions}. */
   keyringKeys?: never;
 }
 
@@ -69,6 +70,7 @@ export interface KeyringOptions extends UpkeepOptions {
   minEpoch?: number;
   /** Demand for every request that the keyring was issued at most so many seconds ago. */
   maxAge?: number;
+  /** Not here: see {@link StatelessOptions}. */
   issuingSecrets?: never;
 }
 
