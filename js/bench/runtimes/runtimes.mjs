@@ -1,0 +1,177 @@
+// Measures the package in every runtime, from outside, and prints one JSON line a result. Its arguments are the folder of the
+// native benchmarks, which has the keyring, and the folder with the programs `deno` and `bun`.
+import { spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync, copyFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { generateKey, generateSharedSecret } from "claviger";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const [rings, tools] = process.argv.slice(2);
+const workerdProgram = createRequire(import.meta.url)("workerd").default;
+const wasm = createRequire(import.meta.url).resolve("claviger/claviger.wasm");
+const ROUNDS = 25;
+const ROUND_MS = 20;
+const STARTS = 21;
+
+const print = (name, figure, unit, limit) => console.log(JSON.stringify({ name, figure, unit, limit }));
+const median = (list) => list.sort((a, b) => a - b)[list.length >> 1];
+
+async function milliseconds(work) {
+  const started = process.hrtime.bigint();
+  await work();
+  return Number(process.hrtime.bigint() - started) / 1e6;
+}
+
+/** A process that answers a line of standard input by a line of standard output. */
+async function program(command, args) {
+  const child = spawn(command, args, { cwd: here, stdio: ["pipe", "pipe", "inherit"], env: { ...process.env, DENO_NO_UPDATE_CHECK: "1" } });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const answer = async (expected) => {
+    const { value } = await lines.next();
+    if (value !== expected) throw new Error(`${command} said ${value} for ${expected}`);
+  };
+  await answer("ready");
+  const ask = (name, count) => (child.stdin.write(`${name} ${count}\n`), answer("done"));
+  return { ask, end: () => child.kill() };
+}
+
+/** A workerd with one Worker; the port on which it listens. */
+async function workerd(script, bindings) {
+  const folder = mkdtempSync(join(tmpdir(), "claviger-bench-"));
+  await build({
+    entryPoints: [join(here, script)],
+    bundle: true,
+    format: "esm",
+    conditions: ["workerd"],
+    outfile: join(folder, "worker.js"),
+    // As wrangler has it: the WebAssembly is a module beside the script.
+    plugins: [{ name: "wasm", setup: ({ onResolve }) => onResolve({ filter: /\.wasm$/ }, () => ({ path: "claviger.wasm", external: true })) }],
+    logLevel: "warning",
+  });
+  copyFileSync(wasm, join(folder, "claviger.wasm"));
+  for (const { name, bytes } of bindings) if (bytes) writeFileSync(join(folder, name), bytes);
+  const values = bindings.map(({ name, bytes, text }) => `(name = "${name}", ${bytes ? `data = embed "${name}"` : `text = "${text}"`})`);
+  writeFileSync(
+    join(folder, "config.capnp"),
+    `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [(name = "main", worker = .worker)],
+  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
+);
+const worker :Workerd.Worker = (
+  modules = [(name = "worker.js", esModule = embed "worker.js"), (name = "claviger.wasm", wasm = embed "claviger.wasm")],
+  bindings = [${values.join(", ")}],
+  compatibilityDate = "2026-01-01",
+);
+`,
+  );
+  const child = spawn(workerdProgram, ["serve", "config.capnp", "--control-fd=1"], { cwd: folder, stdio: ["ignore", "pipe", "inherit"] });
+  const [line] = await Promise.race([
+    createInterface({ input: child.stdout })[Symbol.asyncIterator]().next().then(({ value }) => [value]),
+    new Promise((_, reject) => child.once("exit", () => reject(new Error("workerd did not start")))),
+  ]);
+  const end = () => {
+    child.kill();
+    rmSync(folder, { recursive: true });
+  };
+  return { url: `http://127.0.0.1:${JSON.parse(line).port}/`, end };
+}
+
+async function askWorker({ url, end }) {
+  const ask = async (name, count) => {
+    const response = await fetch(`${url}?case=${name}&count=${count}`);
+    const text = await response.text();
+    if (text !== "done") throw new Error(`workerd answered ${response.status} ${text}`);
+  };
+  return { ask, end };
+}
+
+/** Nanoseconds a call, of each case, in turns; what asking itself takes is taken off. */
+async function measure({ ask }) {
+  const names = ["claviger", "subtle"];
+  const counts = {};
+  for (const name of names) {
+    let count = 64;
+    while ((await milliseconds(() => ask(name, count))) < ROUND_MS) count *= 2;
+    counts[name] = count;
+  }
+  const figures = Object.fromEntries(names.map((name) => [name, []]));
+  for (let round = 0; round < ROUNDS; round += 1) {
+    for (const name of names) {
+      const asking = await milliseconds(() => ask("empty", 0));
+      const taken = await milliseconds(() => ask(name, counts[name]));
+      figures[name].push(((taken - asking) * 1e6) / counts[name]);
+    }
+  }
+  return Object.fromEntries(names.map((name) => [name, median(figures[name])]));
+}
+
+async function hotPaths() {
+  const read = (name) => readFileSync(join(rings, name));
+  const bindings = [
+    { name: "KEYRING_KEY", text: read("keyring-key").toString("latin1") },
+    { name: "BUNDLE", bytes: read("small.bundle") },
+    { name: "KEYS", bytes: read("small.keys") },
+  ];
+  const starts = {
+    Node: () => program(process.execPath, ["server.mjs", rings]),
+    Deno: () => program(join(tools, "deno"), ["run", "--no-remote", "--allow-read", "server.mjs", rings]),
+    Bun: () => program(join(tools, "bun"), ["server.mjs", rings]),
+    workerd: async () => askWorker(await workerd("worker.mjs", bindings)),
+  };
+  for (const [name, start] of Object.entries(starts)) {
+    const runtime = await start();
+    try {
+      const { claviger, subtle } = await measure(runtime);
+      print(`${name}, verifyKey, keyring of 10 thousand keys`, claviger, "ns");
+      print(`${name}, that beside its own crypto.subtle.verify`, claviger / subtle, "×", name === "workerd" ? 1 / 3 : undefined);
+    } finally {
+      runtime.end();
+    }
+  }
+}
+
+async function firstVerdict(secret, key) {
+  const run = (args) => {
+    const { status, stderr } = spawnSync(process.execPath, args, { cwd: here, encoding: "utf8" });
+    if (status !== 0) throw new Error(stderr);
+  };
+  const [empty, verifying] = [[], []];
+  for (let start = 0; start < STARTS; start += 1) {
+    empty.push(await milliseconds(() => run(["empty.mjs"])));
+    verifying.push(await milliseconds(() => run(["first-verdict.mjs", "acme_live", secret, key])));
+  }
+  print("Node, a process from import to its first verdict, beyond an empty one", median(verifying) - median(empty), "ms", 10);
+}
+
+async function firstRequest(secret, key) {
+  const first = async (script) => {
+    const { url, end } = await workerd(script, [{ name: "SECRET", text: secret }]);
+    try {
+      return await milliseconds(async () => {
+        const text = await (await fetch(url, { headers: { "x-api-key": key } })).text();
+        if (text !== "hello") throw new Error(`workerd answered ${text}`);
+      });
+    } finally {
+      end();
+    }
+  };
+  const [empty, verifying] = [[], []];
+  for (let start = 0; start < STARTS; start += 1) {
+    empty.push(await first("empty.mjs"));
+    verifying.push(await first("first-request.mjs"));
+  }
+  print("workerd, the first request of an empty Worker", median(empty), "ms");
+  print("workerd, the first request that verifies a key, beside that", median(verifying) / median(empty), "×", 2);
+}
+
+await hotPaths();
+const secret = generateSharedSecret({ purpose: "issuing", version: 1 });
+const { key } = generateKey({ kind: "signed", prefix: "acme_live", issuingSecret: secret, lifetimeMinutes: 60 });
+await firstVerdict(secret, key);
+await firstRequest(secret, key);
