@@ -10,7 +10,7 @@ use crate::{
 use anyhow::{Context, Result, ensure};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use claviger_core::{
-    DenialCode, IssuingKey, KeyPrefix, OpaqueUse, Parsed, Purpose, RequestContext, SharedSecret,
+    DenialClass, DenialCode, IssuingKey, KeyPrefix, OpaqueUse, Parsed, Purpose, RequestContext, SharedSecret,
     SignedKeyTerms, generate_opaque_key, parse,
 };
 use serde::{Deserialize, Serialize};
@@ -506,6 +506,7 @@ pub fn generate() -> Result<File> {
 /// The TypeScript of the denial codes, so that the types of the npm package are those of the core.
 fn denial_codes_ts() -> String {
     let (mut types, mut numbers, mut classes) = (String::new(), String::new(), String::new());
+    let mut reasons = String::new();
     for &code in DenialCode::ALL {
         types.push_str(&format!(
             "\n  /** {} *Solution:* {} */\n  | \"{code}\"",
@@ -514,6 +515,9 @@ fn denial_codes_ts() -> String {
         ));
         numbers.push_str(&format!("  {}: \"{code}\",\n", code.number()));
         classes.push_str(&format!("  {code}: \"{}\",\n", code.class().as_str()));
+        if code.class() == DenialClass::Policy {
+            reasons.push_str(&format!("  {code}: {:?},\n", code.reason()));
+        }
     }
     format!(
         "/** Written by `cargo xtask vectors` from the core; not to be edited. */\n\n\
@@ -525,7 +529,9 @@ fn denial_codes_ts() -> String {
          * verifier cannot decide, a 503.\n */\n\
          export type DenialClass = \"unproven\" | \"policy\" | \"fault\";\n\n\
          /** The class of each code. */\n\
-         export const denialClasses: Readonly<Record<DenialCode, DenialClass>> = {{\n{classes}}};\n"
+         export const denialClasses: Readonly<Record<DenialCode, DenialClass>> = {{\n{classes}}};\n\n\
+         /** What a proven caller is told. */\n\
+         export const policyReasons: Readonly<Partial<Record<DenialCode, string>>> = {{\n{reasons}}};\n"
     )
 }
 
