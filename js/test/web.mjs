@@ -78,7 +78,7 @@ export function adapterTests(name, { apiKeyAuth, start }) {
       [[], "missing"],
       [bearer(""), "missing"],
       [[["Authorization", "Digest x"]], "missing"],
-      [bearer(`${keys.full}0`), "malformed"],
+      [bearer(`${keys.full}0`), "unknown_key"],
       [[...bearer(keys.full), ...xApiKey(keys.plain)], "malformed"],
       [bearer(keys.unknown), "unknown_key"],
       [bearer(keys.forged), "bad_secret"],
