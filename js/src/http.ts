@@ -122,7 +122,7 @@ export async function verifyRequest(
  */
 export function denialParts(denied: Pick<Denied, "code">): DenialParts {
   const given = denied.code;
-  const kind = Object.hasOwn(denialClasses, given) ? denialClasses[given] : "fault";
+  const kind = denialClasses[given];
   const type = { "Content-Type": "application/problem+json" };
   if (kind === "unproven") {
     const detail = "The request carries no valid API key.";
@@ -133,7 +133,8 @@ export function denialParts(denied: Pick<Denied, "code">): DenialParts {
     const body = JSON.stringify({ title: "Forbidden", status: 403, code: given, detail: policyReasons[given] });
     return { status: 403, headers: type, body };
   }
-  const code = Object.hasOwn(denialClasses, given) ? given : "verifier_fault";
+  // What has none of these classes is no denial.
+  const code = kind === "fault" ? given : "verifier_fault";
   const detail = "The API key cannot be verified at the moment.";
   const body = JSON.stringify({ title: "Service Unavailable", status: 503, code, detail });
   return { status: 503, headers: { ...type, "Retry-After": "1" }, body };

@@ -7,6 +7,7 @@ import { apiKeyAuth } from "claviger/express";
 import express5 from "express";
 import express4 from "express4";
 import { keys, now, verifierOf } from "./keyrings.mjs";
+import { rejected } from "./living.mjs";
 import { adapterTests, ask, assertDenied, bearer } from "./web.mjs";
 
 async function listening(app, onConnection) {
@@ -120,7 +121,10 @@ for (const [name, express] of [["Express 5", express5], ["Express 4", express4]]
     };
     let answer;
     app.use((req, res, next) => {
-      answer = () => res.status(504).send("too late");
+      answer = () => {
+        res.status(504).write("too ");
+        setImmediate(() => res.end("late"));
+      };
       next();
     });
     app.use(apiKeyAuth({ verifier }), () => (handed += 1));
@@ -160,6 +164,17 @@ for (const [name, express] of [["Express 5", express5], ["Express 4", express4]]
     assert.match(body, /^options/);
   });
 }
+
+test("what a handler throws where nobody catches it is thrown", async () => {
+  const denied = [];
+  const auth = apiKeyAuth({ verifier: verifierThen(), onDenied: (denial) => denied.push(denial), onError: (error) => denied.push(error) });
+  const error = new Error("of the handler");
+  const fail = () => {
+    throw error;
+  };
+  assert.equal(await rejected(auth({ headers: { "x-api-key": keys.full } }, {}, fail)), error);
+  assert.deepEqual(denied, []);
+});
 
 test("what makes requests without a connection has headers and no list of them", async () => {
   const answers = [];

@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
 import { serve } from "@hono/node-server";
+import { getConnInfo } from "@hono/node-server/conninfo";
 import { apiKeyAuth } from "claviger/hono";
 import { Hono } from "hono";
+import { cors } from "hono/cors";
 import { keys, now, verifierOf } from "./keyrings.mjs";
 import { adapterTests, ask, assertDenied, bearer } from "./web.mjs";
 
@@ -59,23 +61,35 @@ test("Hono: an exception of a handler is the application's", async (t) => {
   assertDenied(await ask(port, [], { path: "/nowhere" }), "missing");
 });
 
-test("Hono: a denial has the headers that were set before, and those of CORS", async (t) => {
-  const { cors } = await import("hono/cors");
-  const app = new Hono();
-  app.use(cors({ origin: "https://app.example" }));
-  app.use(async (c, next) => {
-    c.header("X-Request-Id", "7");
-    c.header("Content-Type", "text/plain");
-    c.status(418);
-    await next();
+for (const before of [[], [cors({ origin: "https://app.example" })]]) {
+  test(`Hono: a denial has the headers that were set before, with ${before.length} other middlewares`, async (t) => {
+    const app = new Hono();
+    for (const middleware of before) app.use(middleware);
+    app.use(async (c, next) => {
+      c.header("X-Request-Id", "7");
+      c.header("Content-Type", "text/plain");
+      c.status(418);
+      await next();
+    });
+    app.use(apiKeyAuth({ verifier: verifierThen() }));
+    const { port, close } = await listening(app);
+    t.after(close);
+    const response = await ask(port, [["Origin", "https://app.example"]]);
+    assertDenied(response, "missing");
+    assert.equal(response.headers["x-request-id"], "7");
+    assert.equal(response.headers["access-control-allow-origin"], before.length === 0 ? undefined : "https://app.example");
   });
-  app.use(apiKeyAuth({ verifier: verifierThen() }));
+}
+
+test("Hono: in Node the address may be that of the connection", async (t) => {
+  const addresses = [];
+  const app = new Hono();
+  const verifier = { verify: async (_, { address }) => (addresses.push(address), { verified: false, code: "ip_not_allowed" }) };
+  app.use(apiKeyAuth({ verifier, clientAddress: (c) => getConnInfo(c).remote.address }));
   const { port, close } = await listening(app);
   t.after(close);
-  const response = await ask(port, [["Origin", "https://app.example"]]);
-  assertDenied(response, "missing");
-  assert.equal(response.headers["x-request-id"], "7");
-  assert.equal(response.headers["access-control-allow-origin"], "https://app.example");
+  assertDenied(await ask(port, bearer(keys.networks)), "ip_not_allowed");
+  assert.deepEqual(addresses, ["127.0.0.1"]);
 });
 
 test("Hono: only the path that it is used for is closed", async (t) => {
