@@ -1,6 +1,6 @@
 /** What the adapters for frameworks share: their options, and deciding about one request. */
 import { optionalBoolean, requireInteger, requireObject, requireString, wrongType } from "./errors.js";
-import { type RequestLike, headersOf, valuesOf } from "./headers.js";
+import { type RequestLike, requestValuesOf } from "./headers.js";
 import {
   type Credentials,
   type DenialParts,
@@ -154,7 +154,7 @@ function readAddress<C>(given: unknown, ofConnection: ((c: C) => unknown) | unde
   const name = requireString("options.clientAddress.header", (given as { header?: unknown }).header).toLowerCase();
   if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(name)) throw new TypeError("options.clientAddress.header must be the name of a header");
   return (_, request) => {
-    const values = valuesOf(headersOf(request), name);
+    const values = requestValuesOf(request, name);
     // Of several values, the first ones are what the client said. Several in one are no address to the core.
     return values.length === 1 ? values[0]?.[0] : null;
   };

@@ -15,19 +15,12 @@ export type HeadersLike =
 /** What is used of a request: of a `Request` of the Fetch API, or of Node's `IncomingMessage`. */
 export interface RequestLike {
   readonly headers: HeadersLike;
-  /** Node's: read instead of `headers`, where the second of two `Authorization` is left out. */
+  /** Node's: what was sent, where `headers` leaves out the second of two `Authorization`. */
   readonly rawHeaders?: readonly string[];
 }
 
 /** A value, and whether it may be several values, joined by commas. @internal */
-type HeaderValue = readonly [text: string, mayBeJoined: boolean];
-
-/** The header fields of a request in the form that tells most. @internal */
-export function headersOf(request: RequestLike): HeadersLike {
-  const { rawHeaders, headers } = requireObject("request", request) as unknown as RequestLike;
-  // What makes requests without a connection may leave the list empty.
-  return rawHeaders !== undefined && rawHeaders.length > 0 ? rawHeaders : headers;
-}
+export type HeaderValue = readonly [text: string, mayBeJoined: boolean];
 
 /** The values of a header, whose name is in lower case. @internal */
 export function valuesOf(headers: HeadersLike, name: string): HeaderValue[] {
@@ -52,6 +45,17 @@ export function valuesOf(headers: HeadersLike, name: string): HeaderValue[] {
     else add(value, true);
   }
   return values;
+}
+
+/** The values of a header of a request, by all that is known of it. @internal */
+export function requestValuesOf(request: RequestLike, name: string): HeaderValue[] {
+  const { headers, rawHeaders } = requireObject("request", request) as unknown as RequestLike;
+  const values = valuesOf(headers, name);
+  // What a program has taken away is gone.
+  if (rawHeaders === undefined || values.length === 0) return values;
+  const sent = valuesOf(rawHeaders, name);
+  // And so is the one that was sent, if it has put another in its place.
+  return sent.length > 1 || sent[0]?.[0] === values[0]?.[0] ? sent : values;
 }
 
 function isList(value: unknown): value is readonly unknown[] {

@@ -2,7 +2,7 @@
 import { type RequestContext, readFacts, readNow } from "./context.js";
 import { denialClasses, policyReasons } from "./denial-codes.js";
 import { optionalBoolean, requireObject } from "./errors.js";
-import { type HeadersLike, type RequestLike, headersOf, valuesOf } from "./headers.js";
+import { type HeadersLike, type HeaderValue, type RequestLike, requestValuesOf, valuesOf } from "./headers.js";
 import { parseKey } from "./keys.js";
 import type { Denied, Verdict } from "./verdict.js";
 
@@ -54,8 +54,8 @@ export type ResponseLike = typeof globalThis extends { Response: { prototype: in
  *
  * A header that was sent twice with one and the same key carries one key. `Headers` of the Fetch API and strings in a
  * record do not tell that from one header with a comma: there, whatever has a comma beside a key is `malformed`. And
- * Node's `request.headers` has only the first `Authorization`: read `request.rawHeaders` instead, as
- * {@link verifyRequest} does.
+ * Node's `request.headers` has only the first `Authorization`: read `request.rawHeaders` instead. {@link verifyRequest}
+ * looks at both.
  *
  * ```js
  * const { key, code } = readCredential(request.headers, { basic: true });
@@ -65,11 +65,15 @@ export type ResponseLike = typeof globalThis extends { Response: { prototype: in
  * @throws {TypeError} if a parameter has a wrong type; it names the parameter.
  */
 export function readCredential(headers: HeadersLike, credentials: Credentials = {}): Credential {
+  return readValues((name) => valuesOf(headers, name), credentials);
+}
+
+function readValues(valuesOf: (name: string) => HeaderValue[], credentials: Credentials = {}): Credential {
   const accepted = readAccepted(credentials);
   let found: string | null = null;
   for (const name of ["authorization", "x-api-key"]) {
     if (name === "x-api-key" && !accepted.xApiKey) break;
-    for (const [text, mayBeJoined] of valuesOf(headers, name)) {
+    for (const [text, mayBeJoined] of valuesOf(name)) {
       const inOne = (value: string) => (name === "x-api-key" ? value : keyOf(value, accepted));
       let key = inOne(text);
       if (mayBeJoined && text.includes(",")) {
@@ -102,7 +106,7 @@ export async function verifyRequest(
   request: RequestLike,
   options: VerifyRequestOptions = {},
 ): Promise<Verdict> {
-  const credential = readCredential(headersOf(request), options.credentials);
+  const credential = readValues((name) => requestValuesOf(request, name), options.credentials);
   if (credential.key !== null) return verifier.verify(credential.key, options);
   readNow("options", options);
   readFacts(options);

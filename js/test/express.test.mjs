@@ -102,6 +102,32 @@ for (const [name, express] of [["Express 5", express5], ["Express 4", express4]]
     assertDenied(await send("10.1.2.3, 192.0.2.7"), "ip_not_allowed");
   });
 
+  test(`${name}: what a middleware does to headers counts, and hides no second one`, async (t) => {
+    const app = express();
+    let change;
+    app.use((req, res, next) => (change(req.headers), next()));
+    app.use(apiKeyAuth({ verifier: verifierThen(), clientAddress: { header: "X-Real-IP" } }), (req, res) => res.send(req.apiKey.keyId));
+    const { port, close } = await listening(app);
+    t.after(close);
+    const ip = (value) => ["X-Real-IP", value];
+    for (const [headers, changing, code] of [
+      [[], (headers) => (headers.authorization = `Bearer ${keys.full}`), null],
+      [bearer(keys.revoked), (headers) => (headers.authorization = `Bearer ${keys.full}`), null],
+      [bearer(keys.full), (headers) => delete headers.authorization, "missing"],
+      [[...bearer(keys.full), ...bearer(keys.full)], (headers) => delete headers.authorization, "missing"],
+      [[...bearer(keys.full), ...bearer(keys.plain)], (headers) => (headers.authorization = `Bearer ${keys.full}`), "malformed"],
+      [[...bearer(keys.networks), ip("10.1.2.3")], () => {}, null],
+      [[...bearer(keys.networks), ip("10.1.2.3")], (headers) => delete headers["x-real-ip"], "ip_not_allowed"],
+      [[...bearer(keys.networks), ip("10.1.2.3")], (headers) => (headers["x-real-ip"] = "192.0.2.7"), "ip_not_allowed"],
+      [[...bearer(keys.networks), ip("192.0.2.7")], (headers) => (headers["x-real-ip"] = "10.1.2.3"), null],
+    ]) {
+      change = changing;
+      const response = await ask(port, headers);
+      if (code === null) assert.equal(response.status, 200, `${changing} ${JSON.stringify(headers)}`);
+      else assertDenied(response, code, `${changing} ${JSON.stringify(headers)}`);
+    }
+  });
+
   test(`${name}: the same key twice is one key`, async (t) => {
     const app = express();
     app.get("/", apiKeyAuth({ verifier: verifierThen() }), (req, res) => res.send("reached"));
