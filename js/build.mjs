@@ -40,7 +40,7 @@ const common = {
   plugins: [wasmAsText],
 };
 // Entries import the implementation, and the WebAssembly, as files: so there is one of each, whatever is imported.
-const external = ["node:*", "../slim.js", ...["claviger", "testing"].flatMap((name) => [`../../${name}.wasm`, `../../${name}.wasm?module`])];
+const external = ["node:*", "./slim.js", "../slim.js", ...["claviger", "testing"].flatMap((name) => [`../../${name}.wasm`, `../../${name}.wasm?module`])];
 
 async function bundle(format, entryPoints) {
   const outdir = `dist/${format}`;
@@ -48,12 +48,13 @@ async function bundle(format, entryPoints) {
   await build({ ...common, format, outdir, entryPoints, external });
 }
 const entry = (name) => `src/entry/${name}`;
+const beside = ["src/sources/file.ts", "src/hono.ts", "src/express.ts"];
 await bundle("esm", [
   ...["node.ts", "bundled.ts", "workerd.ts", "edge-light.ts", "deno.js", "browser.ts"].map(entry),
   ...["testing.ts", "testing-workerd.ts", "testing-edge-light.ts"].map(entry),
-  "src/sources/file.ts",
+  ...beside,
 ]);
-await bundle("cjs", [...["node-cjs.ts", "testing.ts"].map(entry), "src/sources/file.ts"]);
+await bundle("cjs", [...["node-cjs.ts", "testing.ts"].map(entry), ...beside]);
 writeFileSync("dist/cjs/package.json", '{ "type": "commonjs" }\n');
 
 execFileSync(process.execPath, ["node_modules/typescript/bin/tsc"], { stdio: "inherit" });

@@ -83,3 +83,15 @@ export const denialClasses = /* @__PURE__ */ Object.fromEntries(
     return [code, Number(number) < 32 ? "unproven" : Number(number) < 64 ? "policy" : "fault"];
   }),
 ) as Readonly<Record<DenialCode, DenialClass>>;
+
+/** What a proven caller is told. */
+export const policyReasons: Readonly<Partial<Record<DenialCode, string>>> = {
+  revoked: "The key was revoked: expired at once by an operator, for good.",
+  disabled: "The key, its group, its owner or its tenant is switched off.",
+  not_yet_valid: "The key is good from a later time on, or it says that it was issued more than five minutes ahead of the verifier's clock.",
+  expired: "The lifetime of the key is over.",
+  lifetime_required: "The key never expires, and a verifier without a keyring would never learn that it was revoked; or an access token has no lifetime, which it must have.",
+  wrong_tenant: "The key belongs to another tenant than the request is for, or the verifier has no keyring and cannot know.",
+  ip_not_allowed: "The key may only be used from certain networks, and the client's address is in none of them or not known.",
+  insufficient_permission: "The key does not have a permission that the request needs, or only the read-only part of it, or what was asked for is no permission, or the verifier has no keyring and cannot know.",
+};

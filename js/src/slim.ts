@@ -21,6 +21,19 @@ export {
 export { type KeyParts, type NotWellFormed, type TextKind } from "./parse.js";
 export { type RequestContext } from "./context.js";
 export { type VerifierEvent } from "./events.js";
+export { type HeadersLike, type RequestLike } from "./headers.js";
+export {
+  type Credential,
+  type Credentials,
+  type DenialParts,
+  type KeyVerifier,
+  type ResponseLike,
+  type VerifyRequestOptions,
+  denialParts,
+  denialResponse,
+  readCredential,
+  verifyRequest,
+} from "./http.js";
 export { type Limit } from "./policy.js";
 export { type AbortSignalLike, type KeyringSource, type SourceKeyring, type SourceOptions } from "./source.js";
 export { bytesSource } from "./sources/bytes.js";

@@ -64,7 +64,7 @@ test("the entry for browsers reads parts as the others do, and says why it does 
     assert.deepEqual(browser.parseKey(text), node.parseKey(text));
   }
   assert.throws(() => browser.parseKey(7), TypeError);
-  for (const call of [() => new browser.Verifier(trusted), browser.generateKey, browser.generateSharedSecret, browser.provideWasm]) {
+  for (const call of [() => new browser.Verifier(trusted), browser.generateKey, browser.generateSharedSecret, browser.provideWasm, browser.verifyRequest]) {
     const error = thrown(call);
     assert.equal(error.code, "not_in_browser");
     assert.ok(error instanceof browser.ClavigerError);

@@ -1,7 +1,7 @@
 // The package as programs get it: as an ES module, as CommonJS, and as types.
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdtempSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -32,6 +32,18 @@ test("require gives the same package, with an instance of its own", () => {
   assert.equal(verdict.verified, true);
   const { key } = cjs.generateKey({ kind: "opaque", prefix: "acme_live" });
   assert.equal(esm.parseKey(key).kind, "opaque");
+});
+
+test("the adapters come as ES modules and as CommonJS, over the same implementation", async () => {
+  const require = createRequire(import.meta.url);
+  for (const framework of ["hono", "express"]) {
+    assert.deepEqual(Object.keys(await import(`claviger/${framework}`)), ["apiKeyAuth"]);
+    assert.deepEqual(Object.keys(require(`claviger/${framework}`)), ["apiKeyAuth"]);
+    for (const format of ["esm", "cjs"]) {
+      const text = readFileSync(join(root, "dist", format, `${framework}.js`), "utf8");
+      assert.deepEqual(text.match(/(?<=from |require\()"[^"]*"/g), ['"./slim.js"'], format);
+    }
+  }
 });
 
 test("importing does no work; the first use does", () => {
@@ -67,7 +79,8 @@ test("importing does no work; the first use does", () => {
 });
 
 const consumer = `
-  import { ClavigerError, type Freshness, type KeyringSource, type UsageBatch, type Verdict, Verifier, type VerifierEvent, type VerifierOptions, bytesSource, generateKey, generateSharedSecret, kvSource, parseKey, urlSource } from "claviger";
+  import { ClavigerError, type Credentials, type DenialParts, type Freshness, type HeadersLike, type KeyringSource, type UsageBatch, type Verdict, Verifier, type VerifierEvent, type VerifierOptions, bytesSource, generateKey, denialParts, denialResponse, generateSharedSecret, kvSource, parseKey, readCredential, urlSource, verifyRequest } from "claviger";
+  import { type ExpressAuthOptions, type ExpressRequest, apiKeyAuth } from "claviger/express";
   import { fileSource } from "claviger/file-source";
   const issuingSecret: string = generateSharedSecret({ purpose: "issuing", version: 1 });
   const { key }: { key: string } = generateKey({ kind: "signed", prefix: "acme_live", issuingSecret, lifetimeMinutes: null, readOnly: true });
@@ -128,20 +141,33 @@ const consumer = `
     kvSource(new Map<string, Uint8Array>(), { prefix: "acme/", cacheTtl: 30 }),
     fileSource("acme.keyring", { epochFile: "acme.epoch" }),
   ];
+  const credentials: Credentials = { basic: true, restApiKey: false };
+  export async function answer(headers: HeadersLike, request: { headers: Record<string, string | string[] | undefined>; rawHeaders: string[] }): Promise<number> {
+    const { key, code } = readCredential(headers, credentials);
+    if (key === null) return denialParts({ code }).status;
+    const text: string = key;
+    const verdict = await verifyRequest(live, request, { credentials, permissions: ["flights:view"], tenant: "tenant-7", address: text });
+    if (verdict.verified) return verdict.permissions?.length ?? 0;
+    const { status, headers: fields, body }: DenialParts = denialParts(verdict);
+    return status + Object.keys(fields).length + body.length + denialResponse(verdict).status;
+  }
+  const authOptions: ExpressAuthOptions<ExpressRequest> = { verifier: () => live, clientAddress: "connection", permissions: ["flights:view"] };
+  export const middleware = apiKeyAuth(authOptions);
+  export const tenantOf = (req: Express.Request): string | null | undefined => req.apiKey?.tenant;
   const parts = parseKey(key);
   export const part: string = parts.wellFormed ? parts.keyId : parts.part;
   try { verifier.dispose(); } catch (error) { if (error instanceof ClavigerError && error.code === "disposed") throw error; }
 `;
 
 /** What the compiler says about a file in a strict project that resolves packages in this way. */
-function compile(text, { name = "consumer.mts", resolution = "nodenext", lib = ["es2022"], manifest = {} } = {}) {
+function compile(text, { name = "consumer.mts", resolution = "nodenext", lib = ["es2022"], manifest = {}, packages = [], types = [] } = {}) {
   const compilerOptions = {
     strict: true,
     exactOptionalPropertyTypes: true,
     noEmit: true,
     // The package's own types are looked over, too.
     skipLibCheck: false,
-    types: [],
+    types,
     target: "es2022",
     lib,
     module: resolution === "nodenext" ? "nodenext" : "esnext",
@@ -152,6 +178,10 @@ function compile(text, { name = "consumer.mts", resolution = "nodenext", lib = [
     "package.json": JSON.stringify({ private: true, ...manifest }),
     "tsconfig.json": JSON.stringify({ compilerOptions, files: [name] }),
   });
+  for (const name of packages) {
+    mkdirSync(join(folder, "node_modules", name, ".."), { recursive: true });
+    symlinkSync(join(root, "node_modules", name), join(folder, "node_modules", name), "dir");
+  }
   const tsc = join(root, "node_modules/typescript/bin/tsc");
   const { status, stdout, stderr } = spawnSync(process.execPath, [tsc, "-p", folder], { encoding: "utf8" });
   assert.equal(stderr, "");
@@ -183,6 +213,105 @@ test("the runtime's own fetch, URL and signals fit where the types know them", (
       part: async (hash, { signal }) => (signal.throwIfAborted(), null),
     };`;
   assert.deepEqual(compile(text, { resolution: "bundler", lib: ["es2022", "dom"] }), { status: 0, stdout: "" });
+});
+
+const honoApp = `
+  import { type ApiKeyEnv, type ApiKeyAuthOptions, apiKeyAuth } from "claviger/hono";
+  import { type Verified, Verifier, denialResponse, kvSource, verifyRequest } from "claviger";
+  import { type Context, type Env, Hono } from "hono";
+  type Bindings = { KEYRING_KEY: string; KEYRING: Map<string, Uint8Array> };
+  let verifier: Verifier | undefined;
+  const app = new Hono<ApiKeyEnv & { Bindings: Bindings }>();
+  app.use(
+    "/flights/*",
+    apiKeyAuth<{ Bindings: Bindings }>({
+      verifier: ({ env }) => (verifier ??= new Verifier({ keyringKeys: [env.KEYRING_KEY], source: kvSource(env.KEYRING) })),
+      credentials: { basic: true },
+      permissions: (c) => [c.req.method === "GET" ? "flights:view" : "flights:edit"],
+      tenant: async (c) => c.req.param("tenant") ?? "",
+      requireFresh: true,
+      minEpoch: 7,
+      maxAge: 60,
+      clientAddress: { header: "CF-Connecting-IP" },
+      onDenied: (denied, c) => (c.env.KEYRING_KEY === denied.code ? denied.keyId : null),
+      onError: async (error, c) => c.req.url + String(error),
+    }),
+  );
+  app.get("/flights/:id", (c) => {
+    const verdict: Verified = c.get("apiKey");
+    const tenant: string | null = c.var.apiKey.tenant;
+    return c.json({ tenant, owner: verdict.owner });
+  });
+  // Where no app is told what is on its contexts, the handlers behind it are.
+  const other = new Hono();
+  const options: ApiKeyAuthOptions<Context<Env>> = { verifier: new Verifier({ keyringKeys: [] }), clientAddress: (c) => c.req.header("x") ?? null };
+  other.get("/", apiKeyAuth(options), (c) => c.text(c.var.apiKey.keyId));
+  other.get("/more", apiKeyAuth({ verifier: () => verifier!, tenant: (c) => c.req.path }), (c) => c.text(c.var.apiKey.keyId));
+  other.use(apiKeyAuth({ verifier: new Verifier({ keyringKeys: [] }) }));
+  export async function fetch(request: Request): Promise<Response> {
+    const verdict = await verifyRequest(verifier!, request);
+    return verdict.verified ? app.fetch(request) : denialResponse(verdict);
+  }
+`;
+
+const expressApp = `
+  import { type ApiKeyAuthOptions, apiKeyAuth } from "claviger/express";
+  import { type Verified, Verifier, denialParts, verifyRequest } from "claviger";
+  import express, { type Request } from "express";
+  import { type IncomingMessage, type ServerResponse, createServer } from "node:http";
+  const verifier = new Verifier({ keyringKeys: [] });
+  const app = express();
+  app.use("/flights", apiKeyAuth({ verifier, permissions: ["flights:view"], clientAddress: "connection" }));
+  app.use(apiKeyAuth({ verifier: async () => verifier, clientAddress: { header: "X-Real-IP" }, onDenied: ({ code, keyId }) => code + keyId }));
+  app.get(
+    "/flights/:id",
+    apiKeyAuth({ verifier, tenant: (req: Request) => req.hostname, clientAddress: (req: Request) => req.ip, onError: (error, req) => req.path + error }),
+    (req, res) => {
+      const verdict: Verified | undefined = req.apiKey;
+      res.json({ tenant: verdict?.tenant });
+    },
+  );
+  export const options: ApiKeyAuthOptions<Request> = { verifier };
+  createServer(async (request: IncomingMessage, response: ServerResponse) => {
+    const verdict = await verifyRequest(verifier, request);
+    if (verdict.verified) return response.end(verdict.tenant);
+    const { status, headers, body } = denialParts(verdict);
+    return response.writeHead(status, headers).end(body);
+  });
+`;
+
+for (const [framework, text, packages, lib] of [
+  ["Hono", honoApp, ["hono"], ["es2022", "dom", "dom.iterable"]],
+  ["Express", expressApp, ["express"], ["es2022"]],
+]) {
+  for (const resolution of ["nodenext", "bundler"]) {
+    test(`the types fit those of ${framework}: ${resolution}`, () => {
+      const ofExpress = ["@types/express", "@types/express-serve-static-core", "@types/serve-static", "@types/send", "@types/http-errors"];
+      const all = framework === "Hono" ? packages : [...packages, "@types/node", "undici-types", ...ofExpress, "@types/body-parser", "@types/connect", "@types/qs", "@types/range-parser"];
+      const types = framework === "Hono" ? [] : ["node"];
+      assert.deepEqual(compile(text, { resolution, lib, packages: all, types }), { status: 0, stdout: "" });
+    });
+  }
+}
+
+test("options of an adapter that it does not have do not compile", () => {
+  for (const [line, error] of [
+    ["apiKeyAuth({ verifier, permission: ['flights:view'] });", /TS2561|TS2353/],
+    ["apiKeyAuth({ verifier, permissions: 'flights:view' });", /TS2322/],
+    ["apiKeyAuth({ verifier, permissions: undefined });", /TS2379|TS2375|TS2322/],
+    ["apiKeyAuth({ verifier, tenant: undefined });", /TS2379|TS2375|TS2322/],
+    ["apiKeyAuth({ verifier, clientAddress: 'X-Forwarded-For' });", /TS2322/],
+    ["apiKeyAuth({});", /TS2345/],
+    ["apiKeyAuth({ verifier: () => undefined });", /TS2322/],
+  ]) {
+    const { status, stdout } = compile(`
+      import { apiKeyAuth } from "claviger/express";
+      import type { Verifier } from "claviger";
+      declare const verifier: Verifier;
+      ${line}`);
+    assert.notEqual(status, 0, line);
+    assert.match(stdout, error, line);
+  }
 });
 
 test("who does not look at `verified` does not compile", () => {

@@ -52,3 +52,19 @@ export function generateSharedSecret(): never {
 export function provideWasm(): never {
   forServers("verifying keys");
 }
+
+export function readCredential(): never {
+  forServers("reading the keys of requests");
+}
+
+export function verifyRequest(): never {
+  forServers("verifying keys");
+}
+
+export function denialParts(): never {
+  forServers("verifying keys");
+}
+
+export function denialResponse(): never {
+  forServers("verifying keys");
+}

@@ -511,6 +511,7 @@ const FAULT: u8 = 64;
 /// The TypeScript of the denial codes, so that the types of the npm package are those of the core.
 fn denial_codes_ts() -> String {
     let (mut types, mut numbers) = (String::new(), String::new());
+    let mut reasons = String::new();
     for &code in DenialCode::ALL {
         types.push_str(&format!(
             "\n  /** {} *Solution:* {} */\n  | \"{code}\"",
@@ -528,6 +529,9 @@ fn denial_codes_ts() -> String {
             class,
             "{code}: its class is not that of its number, by which JavaScript knows it"
         );
+        if class == DenialClass::Policy {
+            reasons.push_str(&format!("  {code}: {:?},\n", code.reason()));
+        }
     }
     format!(
         "/** Written by `cargo xtask vectors` from the core; not to be edited. */\n\n\
@@ -542,7 +546,9 @@ fn denial_codes_ts() -> String {
          export const denialClasses = /* @__PURE__ */ Object.fromEntries(\n  \
          Object.entries(denialCodes).map(([number, code]) => {{\n    \
          return [code, Number(number) < {POLICY} ? \"unproven\" : Number(number) < {FAULT} ? \"policy\" : \"fault\"];\n  \
-         }}),\n) as Readonly<Record<DenialCode, DenialClass>>;\n"
+         }}),\n) as Readonly<Record<DenialCode, DenialClass>>;\n\n\
+         /** What a proven caller is told. */\n\
+         export const policyReasons: Readonly<Partial<Record<DenialCode, string>>> = {{\n{reasons}}};\n"
     )
 }
 

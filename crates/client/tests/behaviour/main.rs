@@ -10,6 +10,7 @@ mod faults;
 mod faulty;
 mod files;
 mod flood;
+mod http_vectors;
 mod parts;
 mod refreshing;
 mod requests;

@@ -1,0 +1,67 @@
+/** Header fields of requests, in each form in which runtimes give them. */
+import { requireObject, requireString, wrongType } from "./errors.js";
+
+/**
+ * The header fields of a request: `Headers` of the Fetch API, or anything with such a `get`; a record of them, as Node's
+ * `request.headers` and `headersDistinct` are; or a flat list of names and values, as Node's `rawHeaders` is.
+ *
+ * Only a list, and arrays in a record, tell a field that was sent twice from one whose value has a comma.
+ */
+export type HeadersLike =
+  | { get(name: string): string | null | undefined }
+  | Readonly<Record<string, string | readonly string[] | undefined>>
+  | readonly string[];
+
+/** What is used of a request: of a `Request` of the Fetch API, or of Node's `IncomingMessage`. */
+export interface RequestLike {
+  readonly headers: HeadersLike;
+  /** Node's: what was sent, where `headers` leaves out the second of two `Authorization`. */
+  readonly rawHeaders?: readonly string[];
+}
+
+/** A value, and whether it may be several values, joined by commas. @internal */
+export type HeaderValue = readonly [text: string, mayBeJoined: boolean];
+
+/** The values of a header, whose name is in lower case. @internal */
+export function valuesOf(headers: HeadersLike, name: string): HeaderValue[] {
+  const values: HeaderValue[] = [];
+  const add = (value: unknown, mayBeJoined: boolean) => {
+    if (value !== undefined && value !== null) values.push([requireString(`headers["${name}"]`, value), mayBeJoined]);
+  };
+  if (isList(headers)) {
+    for (let at = 0; at < headers.length; at += 2) if (isNamed(headers[at], name)) add(headers[at + 1], false);
+    return values;
+  }
+  if (typeof headers !== "object" || headers === null) {
+    throw wrongType("headers", "Headers, a record, or a list of names and values", headers);
+  }
+  if (typeof headers.get === "function") {
+    add(headers.get(name), true);
+    return values;
+  }
+  for (const [given, value] of Object.entries(headers)) {
+    if (!isNamed(given, name)) continue;
+    if (isList(value)) for (const one of value) add(one, false);
+    else add(value, true);
+  }
+  return values;
+}
+
+/** The values of a header of a request, by all that is known of it. @internal */
+export function requestValuesOf(request: RequestLike, name: string): HeaderValue[] {
+  const { headers, rawHeaders } = requireObject("request", request) as unknown as RequestLike;
+  const values = valuesOf(headers, name);
+  // What a program has taken away is gone.
+  if (rawHeaders === undefined || values.length === 0) return values;
+  const sent = valuesOf(rawHeaders, name);
+  // And so is the one that was sent, if it has put another in its place.
+  return sent.length > 1 || sent[0]?.[0] === values[0]?.[0] ? sent : values;
+}
+
+function isList(value: unknown): value is readonly unknown[] {
+  return Array.isArray(value);
+}
+
+function isNamed(given: unknown, name: string): boolean {
+  return typeof given === "string" && given.length === name.length && given.toLowerCase() === name;
+}
