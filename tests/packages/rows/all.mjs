@@ -1,0 +1,13 @@
+// Every row of the table, in its order. A row has
+//   name      of its project in target/packages; `from`: the folder in projects/, where it is another
+//   runtime   as the table calls it, and `version`, asked of the tool itself
+//   quick     whether it belongs to every run
+//   entry     the file of the package that must be taken
+//   tools     what the project imports of the tools
+//   vectors   `false` where nothing runs; `page`: where only what pages can do is checked
+//   run       → { passed, failed, entry, size }
+import { denoAndBunRows } from "./deno-bun.mjs";
+import { nodeRows } from "./node.mjs";
+import { workerRows } from "./workers.mjs";
+
+export const rows = [...nodeRows, ...denoAndBunRows, ...workerRows];
