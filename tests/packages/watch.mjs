@@ -7,6 +7,8 @@ function watch(owner, label, names) {
     const real = owner[name];
     if (typeof real !== "function") continue;
     const own = Object.getOwnPropertyDescriptor(owner, name);
+    // Some runtimes keep some of them as they are.
+    if (own?.configurable === false) continue;
     const note = () => noticed.push(label + name);
     const value = new Proxy(real, {
       apply: (target, self, parameters) => (note(), Reflect.apply(target, self, parameters)),

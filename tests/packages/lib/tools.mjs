@@ -26,10 +26,10 @@ export function packageVersion(name) {
   return JSON.parse(readFileSync(tool(`${name}/package.json`), "utf8")).version;
 }
 
-/** What a program says of its version: the first number with dots. */
+/** What a program says of its version: the first number with dots, or all of it. */
 export async function versionOf(command, parameters = ["--version"]) {
   const { stdout } = await run(command, parameters, { seconds: 30 });
-  return /\d+(\.\d+)+/.exec(stdout)?.[0] ?? stdout.trim();
+  return /\d+(\.\d+)+/.exec(stdout)?.[0] ?? stdout.trim().replace(/^[a-z]+ /, "");
 }
 
 export const node = process.execPath;

@@ -6,8 +6,11 @@
 //   tools     what the project imports of the tools
 //   vectors   `false` where nothing runs; `page`: where only what pages can do is checked
 //   run       → { passed, failed, entry, size }
+import { bundlerRows } from "./bundlers.mjs";
 import { denoAndBunRows } from "./deno-bun.mjs";
+import { edgeRows } from "./edge.mjs";
 import { nodeRows } from "./node.mjs";
+import { typesRows } from "./types.mjs";
 import { workerRows } from "./workers.mjs";
 
-export const rows = [...nodeRows, ...denoAndBunRows, ...workerRows];
+export const rows = [...nodeRows, ...denoAndBunRows, ...workerRows, ...edgeRows, ...bundlerRows, ...typesRows];
