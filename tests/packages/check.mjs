@@ -4,7 +4,7 @@ import { stopWatching, takeNoticed } from "./watch.mjs";
 
 /** Everything that a server's runtime can do: `{ passed, failed, entry }`. */
 export function check(claviger, vectors, entry) {
-  return checking(entry, (tests) => {
+  return checking(takeNoticed(), entry, (tests) => {
     keys(claviger, vectors, tests);
     keyrings(claviger, vectors, tests);
     generating(claviger, tests);
@@ -12,9 +12,12 @@ export function check(claviger, vectors, entry) {
   });
 }
 
-/** What a page can do: it reads keys, and refuses the rest. */
-export function checkInPage(claviger, vectors, entry) {
-  return checking(entry, (tests) => {
+/** What a page can do: it reads keys, and refuses the rest. `load` gets the vectors. */
+export async function checkInPage(claviger, load) {
+  const atImport = takeNoticed();
+  const vectors = await load();
+  takeNoticed();
+  return checking(atImport, undefined, (tests) => {
     const { ClavigerError, Verifier, generateKey, generateSharedSecret, parseKey } = claviger;
     const texts = vectors.keys.cases.filter(({ parts }) => parts !== undefined);
     for (const { name, key, parts } of texts) tests.vector(name, () => snakeCase(parseKey(key)), parts);
@@ -33,8 +36,7 @@ export function checkInPage(claviger, vectors, entry) {
   });
 }
 
-function checking(entry, run) {
-  const atImport = takeNoticed();
+function checking(atImport, entry, run) {
   const failed = [];
   let passed = 0;
   const test = (name, act, expected) => {

@@ -10,7 +10,9 @@ import { bundlerRows } from "./bundlers.mjs";
 import { denoAndBunRows } from "./deno-bun.mjs";
 import { edgeRows } from "./edge.mjs";
 import { nodeRows } from "./node.mjs";
+import { pageRows } from "./pages.mjs";
+import { testerRows } from "./testers.mjs";
 import { typesRows } from "./types.mjs";
 import { workerRows } from "./workers.mjs";
 
-export const rows = [...nodeRows, ...denoAndBunRows, ...workerRows, ...edgeRows, ...bundlerRows, ...typesRows];
+export const rows = [...nodeRows, ...denoAndBunRows, ...workerRows, ...edgeRows, ...bundlerRows, ...pageRows, ...testerRows, ...typesRows];
