@@ -17,22 +17,27 @@ export function browserVersion() {
   return inBrowser((browser) => browser.version());
 }
 
-/** What the page at `url` puts into `document.title`-like global `report`; and the scripts that it loaded. */
-export function reportOfPage(url, printed = () => false) {
+/** What the page at `url` makes its global `report`, and what it requested. `expected`: what may be on its console. */
+export function reportOfPage(url, expected = () => false) {
   return inBrowser(async (browser) => {
     const page = await browser.newPage();
-    const problems = [];
     const requested = [];
-    page.on("console", (message) => !printed(message.text()) && problems.push(`the console: ${message.text()}`));
-    page.on("pageerror", (error) => problems.push(String(error)));
-    page.on("request", (request) => requested.push(request.url()));
-    await page.goto(url, { timeout: 30_000 });
-    const done = page.waitForFunction("globalThis.report", null, { timeout: 20_000 }).then((handle) => handle.jsonValue());
-    const report = await done.catch((error) => {
-      throw new Error(problems.join("; ") || error.message);
+    const problem = new Promise((_, reject) => {
+      page.on("console", (message) => {
+        const { url: where } = message.location();
+        if (!expected(message.text())) reject(new Error(`on the console: ${message.text()} (${where})`));
+      });
+      page.on("pageerror", (error) => reject(error));
+      page.on("request", (request) => {
+        requested.push(request.url());
+        const here = request.url().startsWith(new URL(url).origin) || request.url().startsWith("data:");
+        if (!here) reject(new Error(`it asks others: ${request.url()}`));
+      });
     });
-    const elsewhere = requested.filter((address) => !address.startsWith(new URL(url).origin) && !address.startsWith("data:"));
-    if (elsewhere.length > 0) problems.push(`it asks others: ${elsewhere.join(", ")}`);
-    return { ...report, failed: [...report.failed, ...problems], requested };
+    const report = async () => {
+      await page.goto(url, { timeout: 20_000 });
+      return (await page.waitForFunction("globalThis.report", null, { timeout: 20_000 })).jsonValue();
+    };
+    return { ...(await Promise.race([report(), problem])), requested };
   });
 }

@@ -35,5 +35,5 @@ export function entryIn(paths) {
 
 /** A path or URL within dist/; `undefined` if it is none of the package. */
 export function entryOf(path) {
-  return /node_modules\/claviger\/dist\/(.*?)(\?.*)?$/.exec(String(path))?.[1];
+  return /(?:^|\/)claviger\/dist\/(.*?)(\?.*)?$/.exec(String(path))?.[1];
 }
