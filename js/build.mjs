@@ -26,14 +26,14 @@ const wasmAsText = {
   },
 };
 
-// wasm.ts gives a module. Where an edge function is developed, that is one of another realm, and no instance of the class here.
+// What calls it gives a compiled module. Where an edge function is developed, that is one of another realm, and no instance of the class here.
 const INSTANCE_OF = /\n *if \(!\(module instanceof WebAssembly\.Module\)\) \{\n *module = new WebAssembly\.Module\(module\);\n *\}\n/;
 
 /** The generated code, without looking for the class of what it is given. */
 const anyRealm = {
   name: "any-realm",
   setup({ onLoad }) {
-    onLoad({ filter: /[\\/]wasm[\\/]claviger_wasm_js\.js$/ }, ({ path }) => {
+    onLoad({ filter: /[\\/]wasm[\\/][a-z]+\.js$/ }, ({ path }) => {
       const text = readFileSync(path, "utf8");
       if (!INSTANCE_OF.test(text)) throw new Error(`${path} is not as wasm-bindgen wrote it before: look at what ${INSTANCE_OF} became`);
       return { contents: text.replace(INSTANCE_OF, "\n"), loader: "js" };

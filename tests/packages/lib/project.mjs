@@ -1,12 +1,12 @@
 // Projects as their users have them: a copy in target/, with the tarball installed.
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { buildSync } from "esbuild";
 import { run } from "./processes.mjs";
 import { here, tool } from "./tools.mjs";
 
 export const root = join(here, "../..");
-const target = join(root, process.env.CARGO_TARGET_DIR ?? "target");
+const target = resolve(root, process.env.CARGO_TARGET_DIR ?? "target");
 export const tarball = join(target, "npm/claviger.tgz");
 const npm = process.platform === "win32" ? "npm.cmd" : "npm";
 

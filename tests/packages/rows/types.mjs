@@ -52,7 +52,7 @@ export const typesRows = [
     runtime: "Are the types wrong?",
     version: () => packageVersion("@arethetypeswrong/cli"),
     run: async ({ folder }) => {
-      const flags = ["--profile", "node16", "--exclude-entrypoints", "claviger.wasm", "--format", "ascii"];
+      const flags = ["--profile", "node16", "--exclude-entrypoints", "claviger.wasm", "testing.wasm", "--format", "ascii"];
       await run(node, [tool("@arethetypeswrong/cli/dist/index.js"), tarball, ...flags], { cwd: folder });
       return {};
     },
