@@ -44,11 +44,11 @@ fn has_node() -> bool {
 
 /// Makes sure that Node is there and the tools in `js/package-lock.json` are installed.
 pub(crate) fn install_tools() -> Result<()> {
-    install_from(&js())
+    install_locked(&js(), &["ci"])
 }
 
-/// Makes sure that Node is there and what the folder's `package-lock.json` names is installed.
-pub(crate) fn install_from(folder: &Path) -> Result<()> {
+/// Makes sure that Node is there and what the folder's `package-lock.json` names is installed, by this command of npm's.
+pub(crate) fn install_locked(folder: &Path, command: &[&str]) -> Result<()> {
     system::require("Node.js 20 or later with npm", &["nodejs", "npm"], || has_node() && system::has(NPM))?;
     let lock = folder.join("package-lock.json");
     let content = fs::read(&lock).with_context(|| format!("{} is missing", lock.display()))?;
@@ -58,7 +58,8 @@ pub(crate) fn install_from(folder: &Path) -> Result<()> {
         return Ok(());
     }
     note(&format!("installing npm packages from {}", lock.display()));
-    let mut install = npm(&["ci", "--ignore-scripts", "--no-fund", "--no-audit", "--loglevel=error"]);
+    let mut install = npm(command);
+    install.args(["--ignore-scripts", "--no-fund", "--no-audit", "--loglevel=error"]);
     run(install.current_dir(folder).stdout(std::io::stderr()))?;
     Ok(fs::write(installed, content)?)
 }

@@ -11,7 +11,7 @@ const require = createRequire(import.meta.url);
 
 function found(path, what) {
   if (!existsSync(path)) {
-    throw new Error(`${what} is missing (${path}); install it with: cargo xtask packages, or npm ci --ignore-scripts in tests/packages`);
+    throw new Error(`${what} is missing (${path}); install it with: cargo xtask packages, or in tests/packages with: npm install --no-save --ignore-scripts`);
   }
   return path;
 }
