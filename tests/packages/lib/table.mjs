@@ -18,11 +18,18 @@ export function asText(results) {
   const rows = results.map((result) => [
     ...Object.values(columns).map((column) => column(result)),
     `${(result.milliseconds / 1000).toFixed(1)} s`,
-    result.problem === undefined ? "ok" : `FAILED: ${result.problem.split("\n")[0]}`,
+    result.problem === undefined ? "ok" : `FAILED: ${reason(result.problem)}`,
   ]);
   const all = [[...Object.keys(columns), "took", ""], ...rows];
   const widths = all[0].map((_, place) => Math.max(...all.map((row) => row[place].length)));
   return all.map((row) => row.map((cell, place) => cell.padEnd(widths[place])).join("  ").trimEnd()).join("\n");
+}
+
+/** A line of what went wrong; all of it was told when it did. */
+function reason(problem) {
+  const [first, ...more] = problem.split("\n");
+  const error = more.find((line) => /error\b.*\S/i.test(line));
+  return error === undefined ? first : `${first}: ${error.trim()}`;
 }
 
 export function asMarkdown(results) {
