@@ -1,7 +1,9 @@
 //! Everything that must hold before a change lands.
 
 use crate::{
-    npm, size,
+    npm,
+    packages::Wanted,
+    size,
     step::{cargo, note, run},
     test,
     toolchain::Toolchain,
@@ -9,8 +11,8 @@ use crate::{
 };
 use anyhow::Result;
 
-/// Runs all checks, the quick ones first.
-pub(crate) fn ci() -> Result<()> {
+/// Runs all checks, the quick ones first; `full` also those that take long.
+pub(crate) fn ci(full: bool) -> Result<()> {
     note("fmt");
     run(&mut cargo(["fmt", "--all", "--check"]))?;
     note("clippy");
@@ -35,6 +37,6 @@ pub(crate) fn ci() -> Result<()> {
     note("the committed module is what its source builds to");
     npm::install_tools()?;
     wasm::build_module(HostModule::Check)?;
-    test()?;
+    test(&if full { Wanted::all() } else { Wanted::quick() })?;
     size::size()
 }

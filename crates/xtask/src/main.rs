@@ -7,6 +7,7 @@ mod bench;
 mod ci;
 mod guard;
 mod npm;
+mod packages;
 mod postgres;
 mod python;
 mod s3;
@@ -58,6 +59,8 @@ enum Task {
         #[arg(long)]
         json: bool,
     },
+    /// Install the npm tarball into a tiny project for each runtime and bundler, run each, print one table
+    Packages(packages::Wanted),
     /// Print the sizes of what is downloaded; fail above the budget
     Size,
     /// Start a temporary PostgreSQL server on loopback, print its URL and the command to use it, stop it at Ctrl-C
@@ -75,7 +78,11 @@ enum Task {
     /// Write the golden vectors and the generated TypeScript; a test compares them
     Vectors,
     /// Everything that must hold before a change lands: fmt, clippy, no_std builds, test, size
-    Ci,
+    Ci {
+        /// Also what takes long: every runtime and bundler
+        #[arg(long)]
+        full: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -102,10 +109,14 @@ fn perform(task: Task) -> Result<()> {
             }
             step::run(&mut run)
         }
-        Task::Test => test(),
+        Task::Test => test(&packages::Wanted::quick()),
         Task::Bench { write, json } => {
             build(HostModule::Update)?;
             bench::bench(write, json)
+        }
+        Task::Packages(wanted) => {
+            build(HostModule::Update)?;
+            packages::packages(&wanted)
         }
         Task::Size => {
             build(HostModule::Update)?;
@@ -118,7 +129,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Vectors => {
             step::run(&mut cargo(["run", "--quiet", "--package", "claviger-parity", "--bin", "vectors"]))
         }
-        Task::Ci => ci::ci(),
+        Task::Ci { full } => ci::ci(full),
     }
 }
 
@@ -130,10 +141,11 @@ fn build(host_module: HostModule) -> Result<()> {
     npm::install_consumer()
 }
 
-fn test() -> Result<()> {
+fn test(packages: &packages::Wanted) -> Result<()> {
     build(HostModule::Update)?;
     note("testing JavaScript: the npm package in Node");
     npm::test()?;
+    packages::packages(packages)?;
     let postgres = postgres::start()?;
     let s3 = s3::start()?;
     python::install_example()?;

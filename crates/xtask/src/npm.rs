@@ -5,7 +5,11 @@ use crate::{
     system,
 };
 use anyhow::{Context, Result};
-use std::{fs, path::PathBuf, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 const NPM: &str = if cfg!(windows) { "npm.cmd" } else { "npm" };
 
@@ -40,17 +44,24 @@ fn has_node() -> bool {
 
 /// Makes sure that Node is there and the tools in `js/package-lock.json` are installed.
 pub(crate) fn install_tools() -> Result<()> {
+    install_locked(&js(), &["ci"])
+}
+
+/// Makes sure that Node is there and what the folder's `package-lock.json` names is installed, by this command of npm's.
+pub(crate) fn install_locked(folder: &Path, command: &[&str]) -> Result<()> {
     system::require("Node.js 20 or later with npm", &["nodejs", "npm"], || has_node() && system::has(NPM))?;
-    let lock = fs::read(js().join("package-lock.json")).context("js/package-lock.json is missing")?;
+    let lock = folder.join("package-lock.json");
+    let content = fs::read(&lock).with_context(|| format!("{} is missing", lock.display()))?;
     // npm leaves no trace of the lock file as such, so this does.
-    let installed = tool(".claviger-lock.json");
-    if fs::read(&installed).is_ok_and(|installed| installed == lock) {
+    let installed = folder.join("node_modules/.claviger-lock.json");
+    if fs::read(&installed).is_ok_and(|installed| installed == content) {
         return Ok(());
     }
-    note("installing npm packages from js/package-lock.json");
-    let mut install = npm(&["ci", "--ignore-scripts", "--no-fund", "--no-audit", "--loglevel=error"]);
-    run(install.stdout(std::io::stderr()))?;
-    Ok(fs::write(installed, lock)?)
+    note(&format!("installing npm packages from {}", lock.display()));
+    let mut install = npm(command);
+    install.args(["--ignore-scripts", "--no-fund", "--no-audit", "--loglevel=error"]);
+    run(install.current_dir(folder).stdout(std::io::stderr()))?;
+    Ok(fs::write(installed, content)?)
 }
 
 /// Builds `js/dist` and packs the tarball.

@@ -1,0 +1,57 @@
+// Projects as their users have them: a copy in target/, with the tarball installed.
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { buildSync } from "esbuild";
+import { run } from "./processes.mjs";
+import { here, tool } from "./tools.mjs";
+
+export const root = join(here, "../..");
+const target = resolve(root, process.env.CARGO_TARGET_DIR ?? "target");
+export const tarball = join(target, "npm/claviger.tgz");
+const npm = process.platform === "win32" ? "npm.cmd" : "npm";
+
+/** What all projects get: what they run, and the golden files as one. */
+export function common() {
+  if (!existsSync(tarball)) throw new Error(`${tarball} is missing; make it with: cargo xtask build`);
+  const folder = join(target, "packages/common");
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  for (const file of ["check.mjs", "using.mjs", "watch.mjs"]) cpSync(join(here, file), join(folder, file));
+  // For projects that know nothing but CommonJS.
+  buildSync({ entryPoints: [join(here, "check.mjs")], bundle: true, format: "cjs", outfile: join(folder, "check.cjs") });
+  const golden = join(root, "tests/vectors");
+  const json = (file) => JSON.parse(readFileSync(join(golden, file), "utf8"));
+  const keyrings = readdirSync(join(golden, "keyring")).filter((file) => !file.endsWith(".json"));
+  const files = keyrings.map((file) => [file, readFileSync(join(golden, "keyring", file), "base64")]);
+  const vectors = { keys: json("keys.json"), keyring: json("keyring/cases.json"), files: Object.fromEntries(files) };
+  writeFileSync(join(folder, "vectors.json"), JSON.stringify(vectors));
+  const { cases } = vectors.keys;
+  const all = cases.length + vectors.keyring.cases.length + vectors.keyring.replacements.length;
+  return { folder, vectors, all, inPage: cases.filter(({ parts }) => parts !== undefined).length };
+}
+
+/** Makes a project: the folder of that name in projects/, the tarball, and links to the tools that it imports. */
+export async function prepare({ name, from = name, type = "module", tools = [] }, shared) {
+  const folder = join(target, "packages", name);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  cpSync(shared.folder, folder, { recursive: true });
+  cpSync(join(here, "projects", from), folder, { recursive: true });
+  const path = (file) => join(folder, file);
+  writeFileSync(path("package.json"), JSON.stringify({ name, private: true, type }));
+  const quiet = ["--offline", "--ignore-scripts", "--no-fund", "--no-audit", "--loglevel=error"];
+  await run(npm, ["install", ...quiet, tarball], { cwd: folder });
+  for (const linked of tools) {
+    mkdirSync(dirname(path(`node_modules/${linked}`)), { recursive: true });
+    symlinkSync(tool(linked), path(`node_modules/${linked}`), "dir");
+  }
+  return { folder, path, vectors: shared.vectors };
+}
+
+/** The report in what a program printed, which must be nothing else. */
+export function reportIn({ stdout, stderr }) {
+  if (stderr !== "") throw new Error(`it prints to stderr: ${stderr.trim().slice(0, 500)}`);
+  const [line, ...more] = stdout.trimEnd().split("\n");
+  if (more.length > 0) throw new Error(`it prints more than its report: ${stdout.trim().slice(0, 500)}`);
+  return JSON.parse(line);
+}

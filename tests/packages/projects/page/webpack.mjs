@@ -1,0 +1,15 @@
+import webpack from "webpack";
+
+const compiler = webpack({
+  mode: "production",
+  target: "web",
+  entry: "./main.js",
+  devtool: "source-map",
+  output: { path: `${import.meta.dirname}/out` },
+});
+compiler.run((error, stats) => {
+  if (error) throw error;
+  const { errors, warnings } = stats.toJson({ all: false, errors: true, warnings: true });
+  for (const { message } of [...errors, ...warnings]) console.error(message);
+  process.exitCode = errors.length + warnings.length === 0 ? 0 : 1;
+});
