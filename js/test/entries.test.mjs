@@ -76,7 +76,7 @@ test("the entry for browsers reads parts as the others do, and says why it does 
 
 test("each runtime gets its entry, the specific ones first", () => {
   const conditions = Object.keys(manifest.exports["."]);
-  assert.deepEqual(conditions, ["workerd", "edge-light", "deno", "node", "browser", "import", "require"]);
+  assert.deepEqual(conditions, ["workerd", "edge-light", "deno", "node", "browser", "module", "import", "require"]);
   assert.deepEqual(Object.keys(manifest.exports["."].node), ["module", "import", "require"]);
   for (const name of ["workerd", "edge-light", "deno"]) {
     const text = readFileSync(dist(`esm/entry/${name}.js`), "utf8");
