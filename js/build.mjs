@@ -26,17 +26,27 @@ const wasmAsText = {
   },
 };
 
-// What calls it gives a compiled module. Where an edge function is developed, that is one of another realm, and no instance of the class here.
-const INSTANCE_OF = /\n *if \(!\(module instanceof WebAssembly\.Module\)\) \{\n *module = new WebAssembly\.Module\(module\);\n *\}\n/;
+/** What of the generated glue is not needed, and what stands in its place. */
+const TRIMMED = [
+  // It is given a compiled module. Where an edge function is developed, that is one of another realm, and no instance of the
+  // class here.
+  [/\n *if \(!\(module instanceof WebAssembly\.Module\)\) \{\n *module = new WebAssembly\.Module\(module\);\n *\}\n/, "\n"],
+  // It is called in one way.
+  [/if \(module !== undefined\) \{\n *if \(Object\.getPrototypeOf\(module\)[^]*?console\.warn[^]*?\n *\}\n *\}\n/, "({ module } = module);\n"],
+  // It decodes messages of faults, not gigabytes.
+  [/let cachedTextDecoder = [^]*?\nfunction decodeText\(bytes\) \{\n[^]*?\n\}\n/, "const decodeText = (bytes) => new TextDecoder().decode(bytes);\n"],
+];
 
-/** The generated code, without looking for the class of what it is given. */
-const anyRealm = {
-  name: "any-realm",
+const trimmedGlue = {
+  name: "trimmed-glue",
   setup({ onLoad }) {
     onLoad({ filter: /[\\/]wasm[\\/][a-z]+\.js$/ }, ({ path }) => {
-      const text = readFileSync(path, "utf8");
-      if (!INSTANCE_OF.test(text)) throw new Error(`${path} is not as wasm-bindgen wrote it before: look at what ${INSTANCE_OF} became`);
-      return { contents: text.replace(INSTANCE_OF, "\n"), loader: "js" };
+      let contents = readFileSync(path, "utf8");
+      for (const [what, instead] of TRIMMED) {
+        if (path.endsWith("claviger.js") && !what.test(contents)) throw new Error(`${path} is not as wasm-bindgen wrote it before: look at what ${what} became`);
+        contents = contents.replace(what, instead);
+      }
+      return { contents, loader: "js" };
     });
   },
 };
@@ -52,7 +62,7 @@ const common = {
   // The glue would warn of what is not done here.
   drop: ["console"],
   define: { PACKAGE_VERSION: JSON.stringify(version) },
-  plugins: [wasmAsText, anyRealm],
+  plugins: [wasmAsText, trimmedGlue],
 };
 // Entries import the implementation, and the WebAssembly, as files: so there is one of each, whatever is imported.
 const external = ["node:*", "./slim.js", "../slim.js", ...["claviger", "testing"].flatMap((name) => [`../../${name}.wasm`, `../../${name}.wasm?module`])];
