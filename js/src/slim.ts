@@ -35,6 +35,7 @@ export {
   verifyRequest,
 } from "./http.js";
 export { type Limit } from "./policy.js";
+export { selfTest } from "./self-test.js";
 export { type AbortSignalLike, type KeyringSource, type SourceKeyring, type SourceOptions } from "./source.js";
 export { bytesSource } from "./sources/bytes.js";
 export { type KvNamespace, type KvSourceOptions, kvSource } from "./sources/kv.js";

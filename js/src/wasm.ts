@@ -1,6 +1,6 @@
 /**
- * The WebAssembly instance behind the package: made at first use, once, from what the entry file of the runtime provides.
- * Nothing is compiled, read or drawn at random when the package is imported.
+ * The WebAssembly instance behind the package: made once, from what the entry file of the runtime provides. Nothing is read
+ * or drawn at random when the package is imported; and nothing is compiled, but where programs start before requests come.
  */
 import { abi_version, exchange as room, exchanged, exchanged_len, initSync } from "../wasm/claviger.js";
 import { abiVersion } from "./abi-version.js";

@@ -1,5 +1,5 @@
 // What is measured in every runtime: verifying keys of a keyring, and the runtime's own HMAC beside it.
-import { Verifier } from "claviger";
+import { Verifier, generateKey, generateSharedSecret } from "claviger";
 
 const KEY_LENGTH = 73;
 const now = 1_790_000_000;
@@ -11,6 +11,10 @@ export async function casesOver({ keyringKey, bundle, keys }) {
   const decoder = new TextDecoder();
   for (let at = 0; at < keys.length; at += KEY_LENGTH) texts.push(decoder.decode(keys.subarray(at, at + KEY_LENGTH)));
   const context = { now };
+  const [prefix, secret] = ["acme_live", generateSharedSecret({ purpose: "issuing", version: 1 })];
+  const signed = { kind: "signed", prefix, issuingSecret: secret, lifetimeMinutes: 60, issuedAt: now };
+  const signedKeys = Array.from({ length: 256 }, () => generateKey(signed).key);
+  const stateless = new Verifier({ issuingSecrets: [{ prefix, secret }] });
   let turn = 0;
   const hmac = { name: "HMAC", hash: "SHA-256" };
   const message = new Uint8Array(54).fill(0x61);
@@ -22,6 +26,12 @@ export async function casesOver({ keyringKey, bundle, keys }) {
       for (let call = 0; call < count; call += 1) {
         turn = turn + 1 < texts.length ? turn + 1 : 0;
         if (!verifier.verifyKey(texts[turn], context).verified) throw new Error("a key was denied");
+      }
+    },
+    signed: async (count) => {
+      for (let call = 0; call < count; call += 1) {
+        turn = (turn + 1) & 255;
+        if (!stateless.verifyKey(signedKeys[turn], context).verified) throw new Error("a key was denied");
       }
     },
     subtle: async (count) => {

@@ -68,3 +68,7 @@ export function denialParts(): never {
 export function denialResponse(): never {
   forServers("verifying keys");
 }
+
+export function selfTest(): never {
+  forServers("verifying keys");
+}

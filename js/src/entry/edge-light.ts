@@ -1,7 +1,8 @@
 /** Entry for Vercel's edge runtime, which gets compiled WebAssembly by this kind of import alone. */
 import module from "../../claviger.wasm?module";
-import { provideWasm } from "../slim.js";
+import { provideWasm, selfTest } from "../slim.js";
 
 provideWasm(module);
+selfTest();
 
 export * from "../slim.js";
