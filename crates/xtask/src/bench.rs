@@ -1,7 +1,10 @@
-//! The bench table: native and wasmtime from one program, Node from two others, sources and the admin SDK from two more,
-//! printed together.
+//! The bench table: native and wasmtime from one program, Node from two others, every runtime
+//! from one, sources and the admin SDK from two more, printed together.
 
-use crate::step::{cargo, note, output, root, target_dir};
+use crate::{
+    packages,
+    step::{cargo, note, output, root, target_dir},
+};
 use anyhow::{Context, Result};
 use serde_json::Value;
 use std::{fmt::Write, fs, process::Command};
@@ -22,12 +25,18 @@ pub(crate) fn bench(write: bool, json: bool) -> Result<()> {
     let node =
         |script: &str| output(Command::new("node").current_dir(root().join("js")).arg(script).arg(&rings));
     let (stateless, keyring) = (node("bench/verify.mjs")?, node("bench/keyring.mjs")?);
+    note("measuring in every runtime");
+    packages::install_tools()?;
+    let tools = root().join("tests/packages/node_modules/.bin");
+    let mut run = Command::new("node");
+    let run = run.current_dir(root().join("js")).arg("bench/runtimes/runtimes.mjs").arg(&rings).arg(tools);
+    let runtimes = output(run)?;
     note("measuring verifiers with sources (some minutes)");
     let sources = bench("sources")?;
     note("measuring the admin SDK (a store with a million keys is made at first and kept)");
     let admin = bench("admin")?;
     if json {
-        print!("{native}{stateless}{keyring}{sources}{admin}");
+        print!("{native}{stateless}{keyring}{runtimes}{sources}{admin}");
         return Ok(());
     }
     let mut table = format!("Machine: {}.\n", machine());
@@ -35,6 +44,7 @@ pub(crate) fn bench(write: bool, json: bool) -> Result<()> {
     add_times(&mut table, "native and wasmtime", "× ring", &times);
     add_times(&mut table, "Node, no keyring", "× claviger", &split(&stateless)?.1);
     add_times(&mut table, "Node, keyring", "× node:crypto", &split(&keyring)?.1);
+    add_limited(&mut table, "npm package in each runtime, from outside", &runtimes)?;
     add_limited(&mut table, "sources, over HTTP on loopback, a million keys", &sources)?;
     add_limited(&mut table, "admin, SQLite, a million keys", &admin)?;
     table.push_str("\n| size | bytes |\n|---|---:|\n");

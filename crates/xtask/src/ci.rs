@@ -1,7 +1,7 @@
 //! Everything that must hold before a change lands.
 
 use crate::{
-    npm,
+    docs,
     packages::Wanted,
     size,
     step::{cargo, note, run},
@@ -30,12 +30,9 @@ pub(crate) fn ci(full: bool) -> Result<()> {
         let mut build = Toolchain::for_target(target)?.build(target, "core,alloc")?;
         run(build.args(["--quiet", "--package", "claviger-core"]))?;
     }
-    note("documentation");
-    run(cargo(["doc", "--workspace", "--no-deps", "--all-features", "--quiet"])
-        .env("RUSTDOCFLAGS", "-Dwarnings"))?;
+    docs()?;
     // Before anything else builds it, because that would put the built one in the place of the committed one.
     note("the committed module is what its source builds to");
-    npm::install_tools()?;
     wasm::build_module(HostModule::Check)?;
     test(&if full { Wanted::all() } else { Wanted::quick() })?;
     size::size()

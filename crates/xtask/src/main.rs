@@ -61,6 +61,8 @@ enum Task {
     },
     /// Install the npm tarball into a tiny project for each runtime and bundler, run each, print one table
     Packages(packages::Wanted),
+    /// Make the documentation: of the crates in target/doc, of the npm package in target/doc-js
+    Docs,
     /// Print the sizes of what is downloaded; fail above the budget
     Size,
     /// Start a temporary PostgreSQL server on loopback, print its URL and the command to use it, stop it at Ctrl-C
@@ -118,6 +120,7 @@ fn perform(task: Task) -> Result<()> {
             build(HostModule::Update)?;
             packages::packages(&wanted)
         }
+        Task::Docs => docs(),
         Task::Size => {
             build(HostModule::Update)?;
             size::size()
@@ -139,6 +142,17 @@ fn build(host_module: HostModule) -> Result<()> {
     wasm::build_for_js()?;
     npm::pack()?;
     npm::install_consumer()
+}
+
+/// Fails if something public has no documentation, or a link leads nowhere.
+fn docs() -> Result<()> {
+    note("documentation of the crates");
+    step::run(
+        cargo(["doc", "--workspace", "--no-deps", "--all-features", "--quiet"])
+            .env("RUSTDOCFLAGS", "-Dwarnings"),
+    )?;
+    npm::install_tools()?;
+    npm::document()
 }
 
 fn test(packages: &packages::Wanted) -> Result<()> {

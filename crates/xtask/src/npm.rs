@@ -129,6 +129,34 @@ fn bundle(worker: &str, folder: &str) -> Result<()> {
     run(bundle.arg(format!("--outfile={folder}/worker.js")))
 }
 
+/// The script of a Worker of the consumer project, minified as its author would, without the WebAssembly.
+pub(crate) fn minified(worker: &str) -> Result<PathBuf> {
+    let out = consumer().join("minified").join(worker);
+    let mut bundle = Command::new("node");
+    bundle.current_dir(consumer()).arg(tool("esbuild/bin/esbuild")).arg(worker).args([
+        "--bundle",
+        "--minify",
+        "--format=esm",
+        "--conditions=workerd",
+        "--external:*.wasm",
+        "--log-level=warning",
+    ]);
+    run(bundle.arg(format!("--outfile={}", out.display())))?;
+    Ok(out)
+}
+
+/// Makes the API documentation of the package; fails if something public has none.
+pub(crate) fn document() -> Result<()> {
+    let docs = js().join("docs");
+    install_locked(&docs, &["ci"])?;
+    note("documentation of the npm package");
+    run(Command::new("node").current_dir(docs).args([
+        "node_modules/typedoc/bin/typedoc",
+        "--logLevel",
+        "Warn",
+    ]))
+}
+
 /// Runs the package's own tests.
 pub(crate) fn test() -> Result<()> {
     run(&mut npm(&["test", "--silent"]))

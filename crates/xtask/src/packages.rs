@@ -40,9 +40,7 @@ impl Wanted {
 
 /// Runs the projects and prints the table; fails if one does. The tarball is there.
 pub(crate) fn packages(wanted: &Wanted) -> Result<()> {
-    // Some tools have a program for each platform, and not every registry has them all: `npm ci` would refuse a lock file
-    // without those of the others.
-    npm::install_locked(&root().join("tests/packages"), &["install", "--no-save"])?;
+    install_tools()?;
     if !wanted.quick && wanted.only.is_none() {
         install_browser()?;
     }
@@ -58,6 +56,13 @@ pub(crate) fn packages(wanted: &Wanted) -> Result<()> {
         node.args(["--only", names]);
     }
     run(&mut node)
+}
+
+/// Makes sure that the runtimes and bundlers are there.
+pub(crate) fn install_tools() -> Result<()> {
+    // Some have a program for each platform, and not every registry has them all: `npm ci` would refuse a lock file without
+    // those of the others.
+    npm::install_locked(&root().join("tests/packages"), &["install", "--no-save"])
 }
 
 /// Where no browser is named.

@@ -1,21 +1,22 @@
 //! What is downloaded, held against its budget.
 
 use crate::{
-    step::root,
+    npm,
     wasm::{host_module, npm_wasm},
 };
 use anyhow::{Result, bail};
 use flate2::{Compression, write::GzEncoder};
-use std::{fs, io::Write, path::PathBuf};
+use std::{fs, io::Write};
 
 const KIB: usize = 1024;
 
 /// Prints raw and gzip sizes and fails above a budget.
 pub(crate) fn size() -> Result<()> {
-    let rows: [(&str, PathBuf, Option<usize>); 3] = [
+    let rows = [
         ("module for WebAssembly hosts", host_module(), Some(40 * KIB)),
         ("npm package, .wasm", npm_wasm(), Some(60 * KIB)),
-        ("npm package, slim.js", root().join("js/dist/esm/slim.js"), None),
+        ("a Worker that verifies keys", npm::minified("example-worker.js")?, Some(10 * KIB)),
+        ("the same with a ring in KV", npm::minified("example-worker-kv.js")?, Some(13 * KIB)),
     ];
     let mut above = Vec::new();
     println!("{:<30} {:>8} {:>8} {:>8}", "bytes", "raw", "gzip", "budget");
