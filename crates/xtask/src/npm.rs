@@ -68,7 +68,7 @@ pub(crate) fn install_locked(folder: &Path, command: &[&str]) -> Result<()> {
 pub(crate) fn pack() -> Result<()> {
     note("building and packing the npm package");
     run(&mut npm(&["run", "--silent", "build"]))?;
-    for file in ["README.md", "LICENSE-MIT", "LICENSE-APACHE"] {
+    for file in ["LICENSE-MIT", "LICENSE-APACHE"] {
         fs::copy(root().join(file), js().join(file)).with_context(|| format!("cannot copy {file}"))?;
     }
     let folder = target_dir().join("npm");
