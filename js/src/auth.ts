@@ -112,6 +112,7 @@ export function readAuth<C>(options: unknown, ofConnection?: (c: C) => unknown):
  */
 export async function decide<C>(auth: Auth<C>, c: C, request: RequestLike, seen?: (verifier: KeyVerifier) => void): Promise<Outcome> {
   let denied: Denied = { verified: false, code: "verifier_fault", keyId: null, freshness: null, epoch: null, age: null };
+  let denial: DenialParts | undefined;
   try {
     const verifier = isFunction(auth.verifier) ? await auth.verifier(c) : auth.verifier;
     if (!isVerifier(verifier)) throw wrongType("what options.verifier() gives", "a Verifier", verifier);
@@ -132,11 +133,12 @@ export async function decide<C>(auth: Auth<C>, c: C, request: RequestLike, seen?
     const verdict = await verifyRequest(verifier, request, options);
     if (verdict.verified === true) return { verified: verdict };
     if (verdict.verified !== false) throw new TypeError("what the verifier answered is no verdict");
+    denial = denialParts(verdict);
     denied = verdict;
   } catch (error) {
     tell(auth.onError, error, c);
   }
-  const denial = denialParts(denied);
+  denial ??= denialParts(denied);
   tell(auth.onDenied, denied, c);
   return { denial };
 }

@@ -265,6 +265,8 @@ export function adapterTests(name, { apiKeyAuth, start }) {
     "a verdict that says yes": () => ({ verifier: answering({ verified: "true" }) }),
     "a verdict that says 1": () => ({ verifier: answering({ verified: 1 }) }),
     "a verdict that throws": () => ({ verifier: answering({ get verified() { return failing(); } }) }),
+    "a denial whose code throws": () => ({ verifier: answering({ verified: false, get code() { return failing(); } }) }),
+    "a denial whose code is no text and throws": () => ({ verifier: answering({ verified: false, code: { toString: failing } }) }),
     "permissions that throw": () => ({ permissions: failing }),
     "permissions that reject": () => ({ permissions: async () => failing() }),
     "permissions of undefined": () => ({ permissions: () => undefined }),
