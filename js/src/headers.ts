@@ -54,8 +54,8 @@ export function requestValuesOf(request: RequestLike, name: string): HeaderValue
   // What a program has taken away is gone.
   if (rawHeaders === undefined || values.length === 0) return values;
   const sent = valuesOf(rawHeaders, name);
-  // And so is the one that was sent, if it has put another in its place.
-  return sent.length > 1 || sent[0]?.[0] === values[0]?.[0] ? sent : values;
+  // And so is the one that was sent, if it has put another in its place; one beside it counts, too.
+  return sent.length > 1 || (values.length === 1 && sent[0]?.[0] === values[0]?.[0]) ? sent : values;
 }
 
 function isList(value: unknown): value is readonly unknown[] {

@@ -120,6 +120,10 @@ for (const [name, express] of [["Express 5", express5], ["Express 4", express4]]
       [[...bearer(keys.networks), ip("10.1.2.3")], (headers) => delete headers["x-real-ip"], "ip_not_allowed"],
       [[...bearer(keys.networks), ip("10.1.2.3")], (headers) => (headers["x-real-ip"] = "192.0.2.7"), "ip_not_allowed"],
       [[...bearer(keys.networks), ip("192.0.2.7")], (headers) => (headers["x-real-ip"] = "10.1.2.3"), null],
+      // Beside the one that was sent, not in its place.
+      [[...bearer(keys.networks), ip("10.1.2.3")], (headers) => (headers["X-Real-IP"] = "192.0.2.7"), "ip_not_allowed"],
+      [bearer(keys.full), (headers) => (headers.Authorization = `Bearer ${keys.plain}`), "malformed"],
+      [[["X-API-Key", keys.full]], (headers) => (headers["x-api-key"] = [keys.full, keys.plain]), "malformed"],
     ]) {
       change = changing;
       const response = await ask(port, headers);
