@@ -45,8 +45,14 @@ export function apiKeyAuth<E extends Env = Env>(options: ApiKeyAuthOptions<Conte
   const auth = readAuth<Context>(options);
   const middleware: MiddlewareHandler<ApiKeyEnv> = async (c, next) => {
     const outcome = await decide(auth, c, c.req.raw, (verifier) => keepFresh(c, verifier));
-    // With what middlewares before this one have set on the response.
-    if ("denial" in outcome) return c.body(outcome.denial.body, outcome.denial.status, outcome.denial.headers);
+    if ("denial" in outcome) {
+      const { body, status, headers } = outcome.denial;
+      // With what middlewares before this one have set on the response.
+      const response = c.body(body, status, headers);
+      // Where one of them has made a response, Hono would keep that, and its headers.
+      c.res = undefined;
+      return (c.res = response);
+    }
     c.set("apiKey", outcome.verified);
     await next();
   };

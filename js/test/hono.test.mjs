@@ -81,6 +81,20 @@ for (const before of [[], [cors({ origin: "https://app.example" })]]) {
   });
 }
 
+test("Hono: a denial takes the place of a response that was there before", async () => {
+  const app = new Hono();
+  app.use(async (c, next) => {
+    c.res = new Response("early", { headers: { "WWW-Authenticate": "Digest", "X-Request-Id": "7" } });
+    await next();
+  });
+  app.use(apiKeyAuth({ verifier: verifierThen() }));
+  let reached = 0;
+  app.get("/", (c) => c.text(String((reached += 1))));
+  const response = await app.request("/");
+  assertDenied({ status: response.status, headers: Object.fromEntries(response.headers), body: await response.text() }, "missing");
+  assert.deepEqual([response.headers.get("x-request-id"), reached], ["7", 0]);
+});
+
 test("Hono: in Node the address may be that of the connection", async (t) => {
   const addresses = [];
   const app = new Hono();
