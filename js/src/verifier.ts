@@ -95,7 +95,7 @@ export interface KeyringInfo {
 
 /** Bytes of a bundle that say how much of it is its head. */
 const BUNDLE_PREAMBLE = 24;
-/** In the place of the id of a keyring: any. */
+/** In the place of the id of a keyring: any. Who gives it as an id asks for none that there is. */
 const NO_ID = "*";
 /** More parts than a verdict can need one after the other. */
 const MOST_PARTS = 8;
@@ -536,7 +536,7 @@ function keyringVerifier(options: Record<string, unknown>): RawVerifier {
   const fresh = optionalBoolean("options.requireFresh", requireFresh);
   const epoch = minEpoch === undefined ? 0 : requireInteger("options.minEpoch", minEpoch);
   const age = maxAge === undefined ? -1 : requireInteger("options.maxAge", maxAge);
-  exchange.putLines([id ?? NO_ID, ...keys]);
+  exchange.putLines([id === NO_ID ? "" : (id ?? NO_ID), ...keys]);
   return exchange.check(RawVerifier.with_keyring_keys(fresh, epoch, age));
 }
 

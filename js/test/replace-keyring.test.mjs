@@ -1,7 +1,7 @@
 // Keyrings that come in and take each other's place, whole and in parts.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ClavigerError, Verifier } from "claviger";
+import { ClavigerError, Verifier, generateKey } from "claviger";
 import { thrown } from "./fixtures.mjs";
 import { bundle, ids, idOf, issuingSecret, keyringKeys, keys, now, otherKeyringKey, parts, root, verifierOf } from "./keyrings.mjs";
 
@@ -141,6 +141,7 @@ test("options that contradict each other, or hold no keyring key, are refused", 
     [{ keyringKeys: [good, good] }, "invalid_options", "keyring key"],
     [{ keyringKeys: [good, otherKeyringKey, good] }, "invalid_options", "keyring key"],
     [{ keyringKeys, keyringId: "short" }, "invalid_options", "options.keyringId: "],
+    [{ keyringKeys, keyringId: "*" }, "invalid_options", "options.keyringId: "],
     [{ keyringKeys: [good, issuingSecret] }, "invalid_secret", "options.keyringKeys[1]: "],
     [{ keyringKeys: [good.slice(0, -1)] }, "invalid_secret", "options.keyringKeys[0]: "],
     [{ keyringKeys, keyring: new Uint8Array(3) }, "not_a_keyring", "keyring"],
@@ -152,6 +153,31 @@ test("options that contradict each other, or hold no keyring key, are refused", 
     }
   }
   assert.throws(() => new Verifier({}), { name: "TypeError", message: /issuingSecrets.*keyringKeys/ });
+});
+
+test("no text of an option is two", () => {
+  const [good] = keyringKeys;
+  const trusting = (prefix, secret) => new Verifier({ issuingSecrets: [{ prefix, secret }] });
+  for (const between of ["\n", "\r\n", "\r", "\v", "\f", "\0", "\u0085", "\u2028", "\u2029"]) {
+    for (const [code, call] of [
+      ["invalid_secret", () => new Verifier({ keyringKeys: [good + between + otherKeyringKey] })],
+      ["invalid_secret", () => new Verifier({ keyringKeys: [good + between] })],
+      ["invalid_secret", () => new Verifier({ keyringKeys: [between + good] })],
+      ["invalid_secret", () => new Verifier({ keyringKeys: [good, between] })],
+      ["invalid_options", () => new Verifier({ keyringKeys, keyringId: ids.keyring + between + otherKeyringKey })],
+      ["invalid_options", () => new Verifier({ keyringKeys, keyringId: ids.keyring + between })],
+      ["invalid_options", () => new Verifier({ keyringKeys, keyringId: `*${between}` })],
+      ["invalid_prefix", () => trusting(`acme_live${between}${issuingSecret}${between}acme_test`, issuingSecret)],
+      ["invalid_prefix", () => trusting(`acme_live${between}`, issuingSecret)],
+      ["invalid_secret", () => trusting("acme_live", `${issuingSecret}${between}acme_test${between}${issuingSecret}`)],
+      ["invalid_secret", () => trusting("acme_live", issuingSecret + between)],
+      ["invalid_prefix", () => generateKey({ kind: "opaque", prefix: `acme_live${between}` })],
+      ["invalid_prefix", () => generateKey({ kind: "signed", prefix: `acme_live${between}${issuingSecret}`, issuingSecret, lifetimeMinutes: null })],
+      ["invalid_secret", () => generateKey({ kind: "signed", prefix: "acme_live", issuingSecret: issuingSecret + between, lifetimeMinutes: null })],
+    ]) {
+      assert.equal(thrown(call).code, code, `${JSON.stringify(between)} ${call}`);
+    }
+  }
 });
 
 test("a disposed verifier does nothing any more", () => {
