@@ -39,9 +39,11 @@ export class Exchange {
     const bytes = typeof given === "string" ? encoder.encode(given) : given.subarray(0, length);
     // First of all, as it makes the instance.
     const memory = this.#memory();
-    const address = this.#buffer.exchange(bytes.length);
+    const room = bytes.length;
+    const address = this.#buffer.exchange(room);
     if (address === 0) throw new ClavigerError("no_memory", "WebAssembly has no memory left");
-    new Uint8Array(memory.buffer).set(bytes, address);
+    // Not a byte behind it, whatever a class of the caller's calls its length.
+    new Uint8Array(memory.buffer, address, room).set(bytes);
   }
 
   /** Writes texts, one a line. None of them may be empty or have more lines; a space is as wrong. */

@@ -180,6 +180,25 @@ test("no text of an option is two", () => {
   }
 });
 
+test("bytes that say less than they are are not written", () => {
+  let length = () => 8;
+  class Short extends Uint8Array {
+    get length() {
+      return length();
+    }
+  }
+  const long = new Short(1_000_000).fill(0xff);
+  const before = verifierOf();
+  const verifier = new Verifier({ keyringKeys });
+  verifier.replaceKeyring(root(), { now });
+  assert.ok(thrown(() => verifier.insertPart("chunk", 0, long)) instanceof RangeError);
+  assert.ok(thrown(() => verifier.replaceKeyring(long, { now })) instanceof RangeError);
+  let reads = 0;
+  length = () => ((reads += 1) === 1 ? 8 : long.byteLength);
+  assert.ok(thrown(() => verifier.insertPart("chunk", 0, long)) instanceof RangeError);
+  for (const each of [before, verifierOf()]) assert.equal(each.verifyKey(keys.full, { now }).verified, true);
+});
+
 test("a disposed verifier does nothing any more", () => {
   const verifier = verifierOf();
   verifier.dispose();
