@@ -107,8 +107,8 @@ export class TestRing implements KeyringSource {
   readonly #validFor: number;
   readonly #now: () => number;
   readonly #keys = new Map<string, Terms>();
-  /** Those of a prefix: the first one is version 1. */
-  readonly #issuingSecrets = new Map<string, { tenant: string; secret: string }[]>();
+  /** The first one of a prefix is version 1. */
+  readonly #issuingSecrets: { prefix: string; tenant: string; secret: string }[] = [];
   #epoch = 0;
   #issuedAt = 0;
   /** What was built last; `undefined` when something has changed since. */
@@ -136,10 +136,19 @@ export class TestRing implements KeyringSource {
   addKey(options: TestKeyOptions = {}): GeneratedKey {
     const { kind = "opaque", prefix = "test_key", ...rest } = requireObject("options", options);
     const terms = { ...TERMS, ...readTerms(rest) };
-    const key = this.#generate(kind, requireString("options.prefix", prefix), terms.tenant);
-    const keyId = key.slice((prefix as string).length + 1).split("_")[0] as string;
-    this.#put(keyId, { ...terms, key });
-    return { key, keyId };
+    // The clock is the caller's code: it runs before anything is begun.
+    const now = this.#now();
+    const secrets = this.#issuingSecrets.length;
+    try {
+      const key = this.#generate(kind, requireString("options.prefix", prefix), terms.tenant, now);
+      const keyId = key.slice((prefix as string).length + 1).split("_")[0] as string;
+      this.#put(keyId, { ...terms, key }, now);
+      return { key, keyId };
+    } catch (error) {
+      // That of a tenant that cannot be would be in every keyring.
+      this.#issuingSecrets.length = secrets;
+      throw error;
+    }
   }
 
   /**
@@ -151,7 +160,7 @@ export class TestRing implements KeyringSource {
   changeKey(keyId: string, changes: TestKeyTerms): void {
     const terms = this.#keys.get(requireString("keyId", keyId));
     if (terms === undefined) throw new ClavigerError("invalid_options", "keyId: the ring has no such key");
-    this.#put(keyId, { ...terms, ...readTerms(requireObject("changes", changes)) });
+    this.#put(keyId, { ...terms, ...readTerms(requireObject("changes", changes)) }, this.#now());
   }
 
   /**
@@ -182,26 +191,26 @@ export class TestRing implements KeyringSource {
     return null;
   }
 
-  #generate(kind: unknown, prefix: string, tenant: string): string {
+  #generate(kind: unknown, prefix: string, tenant: string, now: number): string {
     if (kind === "opaque" || kind === "opaque_signing") {
       putRandom(exchange, OPAQUE_KEY_ENTROPY, [prefix]);
       exchange.check(generate_opaque_key(kind === "opaque_signing"));
       return exchange.lines()[0] as string;
     }
     if (kind !== "signed") throw new TypeError('options.kind must be "opaque", "opaque_signing" or "signed"');
-    const secrets = this.#issuingSecrets.get(prefix) ?? [];
+    const secrets = this.#issuingSecrets.filter((secret) => secret.prefix === prefix);
     const known = secrets.find((secret) => secret.tenant === tenant)?.secret;
     const secret = known ?? generateIssuingSecret(secrets.length + 1);
     putRandom(exchange, SIGNED_KEY_ENTROPY, [prefix, secret]);
-    exchange.check(generate_signed_key(this.#now(), -1, false));
+    exchange.check(generate_signed_key(now, -1, false));
     const key = exchange.lines()[0] as string;
-    if (known === undefined) this.#issuingSecrets.set(prefix, [...secrets, { tenant, secret }]);
+    if (known === undefined) this.#issuingSecrets.push({ prefix, tenant, secret });
     return key;
   }
 
   /** Notes a key, if a keyring can say that of it. */
-  #put(keyId: string, terms: Terms): void {
-    this.#build([terms], 1, this.#now());
+  #put(keyId: string, terms: Terms, now: number): void {
+    this.#build([terms], 1, now);
     this.#keys.set(keyId, terms);
     this.#bundle = undefined;
   }
@@ -215,7 +224,7 @@ export class TestRing implements KeyringSource {
         issuedAt,
         freshFor: this.#freshFor,
         validFor: this.#validFor,
-        issuingSecrets: [...this.#issuingSecrets].flatMap(([prefix, secrets]) => secrets.map((secret) => ({ prefix, ...secret }))),
+        issuingSecrets: this.#issuingSecrets,
         keys: Array.from(keys),
       }),
     );

@@ -119,6 +119,40 @@ test("what is wrong is said, and changes nothing", () => {
   assert.equal(verifierOf(ring).verifyKey(key, { now }).verified, true);
 });
 
+test("a key that cannot be leaves nothing behind", () => {
+  const ring = new TestRing(clock);
+  for (const wrong of [{ tenant: "" }, { tenant: "x".repeat(65) }, { permissions: ["no permission"] }]) {
+    const error = thrown(() => ring.addKey({ kind: "signed", ...wrong }));
+    assert.equal(error.code, "invalid_options", error.message);
+    for (const kind of ["opaque", "signed"]) {
+      const { key } = ring.addKey({ kind });
+      assert.equal(verifierOf(ring).verifyKey(key, { now }).verified, true);
+    }
+  }
+});
+
+test("the clock of a ring may use rings, and may fail", () => {
+  let asked;
+  const ring = new TestRing({ now: () => (asked?.(), now) });
+  const other = new TestRing(clock);
+  const added = [];
+  asked = () => {
+    asked = undefined;
+    other.addKey();
+    added.push(ring.addKey({ kind: "signed", tenant: "tenant-7" }));
+  };
+  added.push(ring.addKey({ kind: "signed", tenant: "tenant-8" }));
+  assert.equal(added.length, 2);
+  for (const { key } of added) assert.equal(verifierOf(ring).verifyKey(key, { now }).verified, true);
+  const error = new Error("no time");
+  asked = () => {
+    throw error;
+  };
+  assert.equal(thrown(() => ring.addKey({ kind: "signed", tenant: "tenant-9" })), error);
+  asked = undefined;
+  for (const { key } of added) assert.equal(verifierOf(ring).verifyKey(key, { now }).verified, true);
+});
+
 test("require gives it, too", () => {
   const { TestRing: OfCommonJs } = createRequire(import.meta.url)("claviger/testing");
   const ring = new OfCommonJs(clock);
