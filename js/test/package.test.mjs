@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import * as esm from "claviger";
+import { build } from "esbuild";
 import { now, signedKey, trusted } from "./fixtures.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -44,6 +45,26 @@ test("the adapters come as ES modules and as CommonJS, over the same implementat
       assert.deepEqual(text.match(/(?<=from |require\()"[^"]*"/g), ['"./slim.js"'], format);
     }
   }
+});
+
+test("a bundler of CommonJS takes one implementation", async () => {
+  const contents = `
+    const { Verifier, generateKey, generateSharedSecret } = require("claviger");
+    const slim = require("claviger/slim");
+    const secret = generateSharedSecret({ purpose: "issuing", version: 1 });
+    const { key, keyId } = generateKey({ kind: "signed", prefix: "acme_live", issuingSecret: secret, lifetimeMinutes: 60 });
+    const verifier = new Verifier({ issuingSecrets: [{ prefix: "acme_live", secret }] });
+    const request = { headers: { authorization: "Basic " + btoa(keyId + ":" + key) } };
+    const response = { setHeader() {}, end: console.log };
+    const context = { req: { raw: request }, set() {}, body: console.log };
+    const options = { verifier, credentials: { basic: true } };
+    require("claviger/express").apiKeyAuth(options)(request, response, () => console.log("handed on"));
+    require("claviger/hono").apiKeyAuth(options)(context, () => console.log("handed on"));
+    console.log(slim.Verifier === Verifier);`;
+  const outfile = join(project({}), "bundled.cjs");
+  await build({ stdin: { contents, resolveDir: root }, bundle: true, platform: "node", outfile, logLevel: "silent" });
+  const lines = execFileSync(process.execPath, [outfile], { encoding: "utf8" });
+  assert.equal(lines, "true\nhanded on\nhanded on\n");
 });
 
 test("importing does no work; the first use does", () => {
