@@ -37,13 +37,16 @@ function instantiate(): WebAssembly.Memory {
   }
   const given = typeof provided === "function" ? (provided as () => object)() : provided;
   let made: { memory: WebAssembly.Memory } | undefined;
+  let abi: number;
   try {
     const bytes = ArrayBuffer.isView(given) || Object.prototype.toString.call(given) === "[object ArrayBuffer]";
     made = initSync({ module: bytes ? new WebAssembly.Module(given as BufferSource) : (given as WebAssembly.Module) });
+    // The glue keeps what it was given once, and it may be something else.
+    abi = abi_version();
   } catch (cause) {
     throw new ClavigerError("wrong_wasm", "provideWasm() was not given the claviger.wasm of this version, or this runtime forbids compiling", { cause });
   }
-  if (abi_version() !== abiVersion) {
+  if (abi !== abiVersion) {
     throw new ClavigerError("wrong_wasm", "provideWasm() was given the claviger.wasm of another version");
   }
   return made.memory;

@@ -43,6 +43,8 @@ test("slim says what it needs, and takes it as a module, as bytes or as a functi
     ["'claviger.wasm'", "TypeError"],
   ]) {
     assert.equal(alone(`${CODE} console.log(code(() => (claviger.provideWasm(${given}), claviger.parseKey("x"))))`), `${code}\n`, given);
+    // And the next time, too.
+    if (code === "wrong_wasm") assert.equal(alone(`${CODE} claviger.provideWasm(${given}); code(() => claviger.parseKey("x")); console.log(code(() => claviger.parseKey("x")))`), `${code}\n`, given);
   }
   // What failed can be provided once more.
   assert.equal(alone(`${read} ${CODE} claviger.provideWasm({}); console.log(code(() => claviger.parseKey("x")), claviger.provideWasm(bytes), claviger.parseKey("x").part)`), "wrong_wasm true text\n");
