@@ -51,6 +51,14 @@ const trimmedGlue = {
   },
 };
 
+/** An entry that is not over the implementation takes its class of errors from it all the same. */
+const errorOfSlim = {
+  name: "error-of-slim",
+  setup({ onResolve }) {
+    onResolve({ filter: /\/claviger-error\.js$/ }, () => ({ path: "../slim.js", external: true }));
+  },
+};
+
 const common = {
   bundle: true,
   target: "es2022",
@@ -67,19 +75,20 @@ const common = {
 // Entries import the implementation, and the WebAssembly, as files: so there is one of each, whatever is imported.
 const external = ["node:*", "./slim.js", "../slim.js", ...["claviger", "testing"].flatMap((name) => [`../../${name}.wasm`, `../../${name}.wasm?module`])];
 
-async function bundle(format, entryPoints) {
+async function bundle(format, entryPoints, testing) {
   const outdir = `dist/${format}`;
   await build({ ...common, format, outdir, entryPoints: ["src/slim.ts"], external: ["node:*"] });
   await build({ ...common, format, outdir, entryPoints, external });
+  await build({ ...common, format, outdir, entryPoints: testing, external, plugins: [...common.plugins, errorOfSlim] });
 }
 const entry = (name) => `src/entry/${name}`;
 const beside = ["src/sources/file.ts", "src/hono.ts", "src/express.ts"];
-await bundle("esm", [
-  ...["node.ts", "bundled.ts", "workerd.ts", "edge-light.ts", "deno.js", "browser.ts"].map(entry),
-  ...["testing.ts", "testing-workerd.ts", "testing-edge-light.ts"].map(entry),
-  ...beside,
-]);
-await bundle("cjs", [...["node-cjs.ts", "testing.ts"].map(entry), ...beside]);
+await bundle(
+  "esm",
+  [...["node.ts", "bundled.ts", "workerd.ts", "edge-light.ts", "deno.js", "browser.ts"].map(entry), ...beside],
+  ["testing.ts", "testing-workerd.ts", "testing-edge-light.ts"].map(entry),
+);
+await bundle("cjs", [entry("node-cjs.ts"), ...beside], [entry("testing.ts")]);
 writeFileSync("dist/cjs/package.json", '{ "type": "commonjs" }\n');
 
 execFileSync(process.execPath, ["node_modules/typescript/bin/tsc"], { stdio: "inherit" });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { test } from "node:test";
-import { Verifier, parseKey } from "claviger";
+import { ClavigerError, Verifier, parseKey } from "claviger";
 import { TestRing } from "claviger/testing";
 import { thrown } from "./fixtures.mjs";
 
@@ -151,6 +151,15 @@ test("the clock of a ring may use rings, and may fail", () => {
   assert.equal(thrown(() => ring.addKey({ kind: "signed", tenant: "tenant-9" })), error);
   asked = undefined;
   for (const { key } of added) assert.equal(verifierOf(ring).verifyKey(key, { now }).verified, true);
+});
+
+test("its errors are those of the package", () => {
+  const require = createRequire(import.meta.url);
+  for (const [Ring, Expected] of [[TestRing, ClavigerError], [require("claviger/testing").TestRing, require("claviger").ClavigerError]]) {
+    for (const wrong of [() => new Ring().addKey({ prefix: "UPPER" }), () => new Ring().changeKey("00000000001", {})]) {
+      assert.ok(thrown(wrong) instanceof Expected, String(thrown(wrong)));
+    }
+  }
 });
 
 test("require gives it, too", () => {
