@@ -116,7 +116,9 @@ export class TestRing implements KeyringSource {
 
   /** @throws {TypeError} if an option has a wrong type; it names the option. */
   constructor(options: TestRingOptions = {}) {
-    const { freshFor = 60, validFor = 86_400, now = unixSeconds } = requireObject("options", options);
+    const { freshFor = 60, validFor = 86_400, now = unixSeconds, ...rest } = requireObject("options", options);
+    const [unknown] = Object.keys(rest);
+    if (unknown !== undefined) throw new TypeError(`options.${unknown} is unknown: a ring has freshFor, validFor, now`);
     if (typeof now !== "function") throw wrongType("options.now", "a function", now);
     this.#freshFor = requireInteger("options.freshFor", freshFor);
     this.#validFor = requireInteger("options.validFor", validFor);

@@ -115,6 +115,7 @@ test("what is wrong is said, and changes nothing", () => {
   assert.match(thrown(() => ring.changeKey(signed.keyId, { tenant: "tenant-8" })).message, /a signed key is of the tenant/);
   assert.equal(verifierOf(ring).verifyKey(signed.key, { now, tenant: "tenant-7" }).verified, true);
   assert.match(thrown(() => new TestRing({ freshFor: "60" })).message, /options\.freshFor/);
+  assert.match(thrown(() => new TestRing({ freshfor: 60 })).message, /options\.freshfor is unknown: a ring has freshFor/);
   assert.match(thrown(() => new TestRing({ now: 7 })).message, /options\.now/);
   assert.equal(verifierOf(ring).verifyKey(key, { now }).verified, true);
 });
