@@ -14,7 +14,7 @@ export const vectors = JSON.parse(readFileSync(new URL("../../tests/vectors/http
 export async function ask(port, headers = [], { path = "/", method = "GET" } = {}) {
   const socket = connect(port, "127.0.0.1");
   const lines = [["Host", "localhost"], ["Connection", "close"], ...headers].map(([name, value]) => `${name}: ${value}\r\n`);
-  socket.end(`${method} ${path} HTTP/1.1\r\n${lines.join("")}\r\n`, "latin1");
+  socket.write(`${method} ${path} HTTP/1.1\r\n${lines.join("")}\r\n`, "latin1");
   let text = "";
   socket.setEncoding("latin1").on("data", (chunk) => (text += chunk));
   await once(socket, "close");
@@ -143,6 +143,21 @@ export function adapterTests(name, { apiKeyAuth, start }) {
       assert.equal(told.reached, code === null ? 1 : 0);
     }
     assert.deepEqual(seen, Array(6).fill("object"));
+  });
+
+  titled("requests at the same time keep their demands apart", async (t) => {
+    const demands = [["invoices:view"], ["flights:view"]];
+    let resolve;
+    const both = new Promise((given) => (resolve = given));
+    const { told, send } = await serving(t, {
+      verifier: verifierOf(),
+      permissions: () => demands.shift(),
+      // The first one waits until the second one has said what it needs.
+      clientAddress: () => (demands.length === 0 && resolve(null), both),
+    });
+    const responses = await Promise.all([send(bearer(keys.full)), send(bearer(keys.full))]);
+    assert.deepEqual(responses.map(({ status }) => status).sort(), [200, 403]);
+    assert.equal(told.reached, 1);
   });
 
   titled("what was demanded when it was made is demanded, whatever becomes of the options", async (t) => {
