@@ -68,6 +68,8 @@ function answer(res: ExpressResponse, { status, headers, body }: DenialParts): v
     if (res.headersSent) return;
     res.statusCode = status;
     for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
+    // In the place of one that was set before, as Express does it. It is ASCII.
+    res.setHeader("Content-Length", String(body.length));
     res.end(body);
   } catch {
     res.destroy();

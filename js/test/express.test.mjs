@@ -164,6 +164,17 @@ for (const [name, express] of [["Express 5", express5], ["Express 4", express4]]
     assert.deepEqual([status, body, handed], [504, "too late", 0]);
   });
 
+  test(`${name}: a denial has its own length`, async (t) => {
+    const app = express();
+    app.use((req, res, next) => (res.setHeader("Content-Length", "5"), next()));
+    app.use(apiKeyAuth({ verifier: verifierThen() }));
+    const { port, close } = await listening(app);
+    t.after(close);
+    const response = await ask(port);
+    assertDenied(response, "missing");
+    assert.equal(Number(response.headers["content-length"]), response.body.length);
+  });
+
   test(`${name}: a response that takes no denial is given up`, async (t) => {
     let handed = 0;
     const app = express();
