@@ -164,7 +164,8 @@ function readAddress<C>(given: unknown, ofConnection: ((c: C) => unknown) | unde
 
 function readPermissions(parameter: string, value: unknown): readonly string[] {
   if (!Array.isArray(value)) throw wrongType(parameter, "an array of strings", value);
-  return Array.from(value, (permission: unknown, index) => requireString(`${parameter}[${index}]`, permission));
+  // By its places: walking through it is the caller's code.
+  return Array.from({ length: value.length }, (_, index) => requireString(`${parameter}[${index}]`, value[index]));
 }
 
 function isFunction(value: unknown): value is (...parameters: unknown[]) => unknown {

@@ -145,6 +145,15 @@ export function adapterTests(name, { apiKeyAuth, start }) {
     assert.deepEqual(seen, Array(6).fill("object"));
   });
 
+  titled("a list of permissions is what is in it, whatever it says when it is walked through", async (t) => {
+    const list = Object.assign(["invoices:view"], { *[Symbol.iterator]() {} });
+    for (const permissions of [list, () => list]) {
+      const { told, send } = await serving(t, { verifier: verifierOf(), permissions });
+      assertDenied(await send(bearer(keys.full)), "insufficient_permission");
+      assert.equal(told.reached, 0);
+    }
+  });
+
   titled("requests at the same time keep their demands apart", async (t) => {
     const demands = [["invoices:view"], ["flights:view"]];
     let resolve;
