@@ -116,6 +116,8 @@ for (const [name, express] of [["Express 5", express5], ["Express 4", express4]]
       [bearer(keys.full), (headers) => delete headers.authorization, "missing"],
       [[...bearer(keys.full), ...bearer(keys.full)], (headers) => delete headers.authorization, "missing"],
       [[...bearer(keys.full), ...bearer(keys.plain)], (headers) => (headers.authorization = `Bearer ${keys.full}`), "malformed"],
+      [[...bearer(keys.full), ...bearer(keys.plain)], (headers) => (headers.authorization = `Bearer ${keys.plain}`), "malformed"],
+      [[...bearer(keys.networks), ip("192.0.2.7"), ip("192.0.2.8")], (headers) => (headers["x-real-ip"] = "10.1.2.3"), "ip_not_allowed"],
       [[...bearer(keys.networks), ip("10.1.2.3")], () => {}, null],
       [[...bearer(keys.networks), ip("10.1.2.3")], (headers) => delete headers["x-real-ip"], "ip_not_allowed"],
       [[...bearer(keys.networks), ip("10.1.2.3")], (headers) => (headers["x-real-ip"] = "192.0.2.7"), "ip_not_allowed"],
@@ -138,6 +140,7 @@ for (const [name, express] of [["Express 5", express5], ["Express 4", express4]]
     const { port, close } = await listening(app);
     t.after(close);
     assert.equal((await ask(port, [...bearer(keys.full), ...bearer(keys.full), ["X-API-Key", keys.full]])).status, 200);
+    assert.equal((await ask(port, [["X-API-Key", keys.full], ["x-api-key", keys.full]])).status, 200);
   });
 
   test(`${name}: who was answered meanwhile is not answered again`, async (t) => {

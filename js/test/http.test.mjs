@@ -63,6 +63,25 @@ test("names that differ by their letters alone are one header", () => {
   assert.deepEqual(readCredential({ get: "x", "x-api-key": one }), { key: one, code: null });
 });
 
+test("values that were joined without a blank are several, too", () => {
+  const [one, two] = [keys.full, keys.plain];
+  for (const headers of [
+    { "x-api-key": `${one},${two}` },
+    { "x-api-key": `${one},` },
+    { authorization: `Bearer ${one},Bearer ${two}` },
+    { authorization: `Digest x,Bearer ${one}` },
+    { authorization: `Digest x,\t Bearer ${one}` },
+  ]) {
+    assert.equal(readCredential(headers).code, "malformed", JSON.stringify(headers));
+  }
+  assert.equal(readCredential({ authorization: "Digest x,y" }).code, "missing");
+});
+
+test("a value in a list is no name", () => {
+  assert.equal(readCredential(["X-Note", "x-api-key", keys.full, "text"]).code, "missing");
+  assert.deepEqual(readCredential(["X-Note", "authorization", "X-API-Key", keys.full]), { key: keys.full, code: null });
+});
+
 test("reading names the parameter", () => {
   for (const wrong of [undefined, null, 7, "x-api-key", true, () => {}]) {
     assert.match(thrown(() => readCredential(wrong)).message, /^headers must be /);
