@@ -50,6 +50,43 @@ test("slim says what it needs, and takes it as a module, as bytes or as a functi
   assert.equal(alone(`${read} ${CODE} claviger.provideWasm({}); console.log(code(() => claviger.parseKey("x")), claviger.provideWasm(bytes), claviger.parseKey("x").part)`), "wrong_wasm true text\n");
 });
 
+/** Lets a program look into its WebAssembly, and have it without memory. */
+const SPY = `
+  import { readFileSync } from "node:fs";
+  const { Instance } = WebAssembly;
+  let memory, full = false;
+  WebAssembly.Instance = function (module, imports) {
+    const { exports } = new Instance(module, imports);
+    memory = exports.memory;
+    return { exports: { ...exports, exchange: (length) => (full ? 0 : exports.exchange(length)) } };
+  };
+  claviger.provideWasm(readFileSync(${JSON.stringify(dist("claviger.wasm").pathname)}));`;
+
+test("secrets that were made or read are overwritten", () => {
+  const program = `
+    const filled = [];
+    const real = crypto.getRandomValues.bind(crypto);
+    crypto.getRandomValues = (view) => (filled.push(view.buffer), real(view));
+    const secret = claviger.generateSharedSecret({ purpose: "issuing", version: 1 });
+    const signed = claviger.generateKey({ kind: "signed", prefix: "acme_live", issuingSecret: secret, lifetimeMinutes: null });
+    const opaque = claviger.generateKey({ kind: "opaque", prefix: "acme_live" });
+    claviger.parseKey(secret);
+    const verifier = new claviger.Verifier({ issuingSecrets: [{ prefix: "acme_live", secret }], allowKeysWithoutLifetime: true });
+    const holds = (text) => Buffer.from(memory.buffer).includes(text.slice(22, -2));
+    const before = [secret, signed.key, opaque.key].map(holds);
+    const { verified } = verifier.verifyKey(signed.key);
+    const presented = holds(signed.key);
+    verifier.dispose();
+    const randomLeft = filled.filter((buffer) => new Uint8Array(buffer).some((byte) => byte !== 0)).length;
+    console.log(JSON.stringify([before, verified, presented, holds(signed.key), filled.length, randomLeft]));`;
+  assert.deepEqual(JSON.parse(alone(`${SPY} ${program}`)), [[false, false, false], true, true, false, 3, 0]);
+});
+
+test("without memory nothing is written", () => {
+  const program = `claviger.parseKey("x"); full = true; console.log(code(() => claviger.parseKey("x")), code(() => claviger.generateKey({ kind: "opaque", prefix: "a" })));`;
+  assert.equal(alone(`${SPY} ${CODE} ${program}`), "no_memory no_memory\n");
+});
+
 test("the entry for bundlers brings the WebAssembly along", async () => {
   const text = readFileSync(dist("esm/entry/bundled.js"), "utf8");
   assert.ok(text.includes(readFileSync(dist("claviger.wasm")).toString("base64")));

@@ -178,6 +178,16 @@ test("no text of an option is two", () => {
       assert.equal(thrown(call).code, code, `${JSON.stringify(between)} ${call}`);
     }
   }
+  // And none is nothing.
+  const { issuingSecrets } = stateless;
+  for (const [code, options] of [
+    ["invalid_secret", { keyringKeys: [good, ""] }],
+    ["invalid_options", { keyringKeys, keyringId: "" }],
+    ["invalid_secret", { issuingSecrets: [...issuingSecrets, { prefix: "acme_test", secret: "" }] }],
+    ["invalid_prefix", { issuingSecrets: [...issuingSecrets, { prefix: "", secret: issuingSecret }] }],
+  ]) {
+    assert.equal(thrown(() => new Verifier(options)).code, code);
+  }
 });
 
 test("bytes that say less than they are are not written", () => {
