@@ -67,19 +67,24 @@ test("secrets that were made or read are overwritten", () => {
     const filled = [];
     const real = crypto.getRandomValues.bind(crypto);
     crypto.getRandomValues = (view) => (filled.push(view.buffer), real(view));
+    // Behind the stack, which is written over all the time.
+    const holds = (text) => Buffer.from(memory.buffer, 65_536).includes(text.slice(22, -2));
     const secret = claviger.generateSharedSecret({ purpose: "issuing", version: 1 });
+    const before = [holds(secret)];
     const signed = claviger.generateKey({ kind: "signed", prefix: "acme_live", issuingSecret: secret, lifetimeMinutes: null });
+    before.push(holds(signed.key), holds(secret));
     const opaque = claviger.generateKey({ kind: "opaque", prefix: "acme_live" });
+    before.push(holds(opaque.key));
     claviger.parseKey(secret);
+    before.push(holds(secret));
     const verifier = new claviger.Verifier({ issuingSecrets: [{ prefix: "acme_live", secret }], allowKeysWithoutLifetime: true });
-    const holds = (text) => Buffer.from(memory.buffer).includes(text.slice(22, -2));
-    const before = [secret, signed.key, opaque.key].map(holds);
+    before.push(holds(secret));
     const { verified } = verifier.verifyKey(signed.key);
     const presented = holds(signed.key);
     verifier.dispose();
     const randomLeft = filled.filter((buffer) => new Uint8Array(buffer).some((byte) => byte !== 0)).length;
     console.log(JSON.stringify([before, verified, presented, holds(signed.key), filled.length, randomLeft]));`;
-  assert.deepEqual(JSON.parse(alone(`${SPY} ${program}`)), [[false, false, false], true, true, false, 3, 0]);
+  assert.deepEqual(JSON.parse(alone(`${SPY} ${program}`)), [Array(6).fill(false), true, true, false, 3, 0]);
 });
 
 test("without memory nothing is written", () => {

@@ -94,6 +94,7 @@ test("what is wrong is said, and changes nothing", () => {
     [{ permissions: "a:view" }, TypeError, /options\.permissions must be an array/],
     [{ permissions: [7] }, TypeError, /options\.permissions\[0\] must be a string/],
     [{ limits: [{ name: "requests", max: 1 }] }, TypeError, /options\.limits\[0\]\.perSeconds/],
+    [{ limits: [{ name: "requests", max: 1, perSeconds: 2 ** 32 }] }, TypeError, /options\.limits\[0\]\.perSeconds/],
     [{ revoked: "yes" }, TypeError, /options\.revoked must be a boolean/],
     [{ expiresAt: 1.5 }, TypeError, /options\.expiresAt must be an integer/],
     [{ permissions: ["no permission"] }, Error, /keys\[0\]/],
@@ -118,6 +119,54 @@ test("what is wrong is said, and changes nothing", () => {
   assert.match(thrown(() => new TestRing({ freshfor: 60 })).message, /options\.freshfor is unknown: a ring has freshFor/);
   assert.match(thrown(() => new TestRing({ now: 7 })).message, /options\.now/);
   assert.equal(verifierOf(ring).verifyKey(key, { now }).verified, true);
+});
+
+test("what is left out, undefined or null is as nothing was said", () => {
+  const ring = new TestRing({ now: () => now, freshFor: undefined });
+  const names = ["tenant", "owner", "externalId", "role", "permissions", "networks", "metadata", "limits", "readOnly", "notBefore", "expiresAt", "revoked", "disabled"];
+  const nothing = Object.fromEntries(["kind", "prefix", ...names].map((name) => [name, undefined]));
+  const nulls = { externalId: null, role: null, metadata: null, notBefore: null, expiresAt: null };
+  for (const terms of [{}, nothing, nulls]) {
+    const { key } = ring.addKey(terms);
+    const { freshFor, validFor } = verifierOf(ring).keyring;
+    assert.deepEqual([freshFor, validFor], [60, 86_400]);
+    const { tenant, owner, expiresAt, role } = verifierOf(ring).verifyKey(key, { now });
+    assert.deepEqual([tenant, owner, expiresAt, role], ["tenant-1", "owner-1", null, null]);
+  }
+  const { key, keyId } = ring.addKey({ expiresAt: now, role: "dispatcher" });
+  assert.equal(verifierOf(ring).verifyKey(key, { now }).code, "expired");
+  ring.changeKey(keyId, { role: undefined, expiresAt: null });
+  assert.equal(verifierOf(ring).verifyKey(key, { now }).role, "dispatcher");
+});
+
+test("signed keys of each prefix and tenant stand side by side", () => {
+  const ring = new TestRing(clock);
+  const all = ["tenant-1", "tenant-2", "tenant-1"].flatMap((tenant) =>
+    ["acme_live", "acme_test"].map((prefix) => ({ tenant, prefix, ...ring.addKey({ kind: "signed", tenant, prefix }) })),
+  );
+  for (const { tenant, prefix, key } of all) {
+    const verdict = verifierOf(ring).verifyKey(key, { now, tenant });
+    assert.deepEqual([verdict.verified, verdict.prefix], [true, prefix]);
+    assert.equal(parseKey(key).version, tenant === "tenant-1" ? 1 : 2);
+  }
+});
+
+test("a clock that goes back makes a newer keyring of an earlier time, and one that is known is not given", async () => {
+  let time = now;
+  const ring = new TestRing({ now: () => time });
+  const verifier = new Verifier({ keyringKeys: [ring.keyringKey], source: ring });
+  await verifier.refresh({ now: time });
+  const { tag } = await ring.keyring(undefined);
+  assert.equal(await ring.keyring(tag), null);
+  const { epoch } = verifier.keyring;
+  time -= 1000;
+  assert.equal(await verifier.refresh({ now: time }), "replaced");
+  assert.deepEqual([verifier.keyring.issuedAt, verifier.keyring.epoch], [time, epoch + 1]);
+  for (const wrong of [NaN, -1, 1.5, "now", undefined]) {
+    time = wrong;
+    const error = thrown(() => ring.bundle());
+    assert.ok(error instanceof TypeError && error.message.startsWith("options.now() must be"), String(error));
+  }
 });
 
 test("a key that cannot be leaves nothing behind", () => {
