@@ -6,7 +6,7 @@ import { extname, join, normalize } from "node:path";
 /** A port that is free now. */
 export async function freePort() {
   const server = createServer();
-  await listening(server);
+  await listen(server);
   const { port } = server.address();
   await new Promise((resolve) => server.close(resolve));
   return port;
@@ -43,15 +43,20 @@ export async function servingFolder(folder, use) {
       response.writeHead(404).end();
     }
   });
-  await listening(server);
+  return listening(server, (origin) => use(`${origin}/`));
+}
+
+/** Has a server on loopback while `use` is at work. */
+export async function listening(server, use) {
+  await listen(server);
   try {
-    return await use(`http://127.0.0.1:${server.address().port}/`);
+    return await use(`http://127.0.0.1:${server.address().port}`);
   } finally {
     server.closeAllConnections();
     server.close();
   }
 }
 
-function listening(server) {
+function listen(server) {
   return new Promise((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
 }

@@ -39,6 +39,12 @@ class Started {
     return [this.stderr, this.stdout].map((text) => text.trim()).filter(Boolean).join("\n").slice(-2000);
   }
 
+  /** Asks it to end, and waits until it has. */
+  terminate() {
+    this.child.kill("SIGTERM");
+    return this.ended;
+  }
+
   kill() {
     living.delete(this);
     try {
@@ -61,7 +67,10 @@ export async function run(command, parameters, { seconds = 60, ...options } = {}
   }
 }
 
-/** Has a server while `use` is at work. `ready` says where it is, once it is there, or `undefined`. */
+/**
+ * Has a server while `use` is at work. `ready` says where it is, once it is there, or `undefined`. `use` gets that, and a
+ * function that ends the server as an operating system does: what it answers says what went wrong, or is `null`.
+ */
 export async function serving(command, parameters, { seconds = 60, ready, ...options }, use) {
   const started = new Started(command, parameters, options);
   try {
@@ -69,7 +78,7 @@ export async function serving(command, parameters, { seconds = 60, ready, ...opt
       if (started.problem !== undefined) throw new Error(`${started.shown}: ${started.problem}\n${started.printed()}`);
       return ready(started);
     });
-    return await within(seconds, use(address), started.shown);
+    return await within(seconds, use(address, () => started.terminate()), started.shown);
   } catch (error) {
     throw new Error(`${error.message}\n${started.printed()}`, { cause: error });
   } finally {

@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symli
 import { dirname, join, resolve } from "node:path";
 import { buildSync } from "esbuild";
 import { run } from "./processes.mjs";
-import { here, tool } from "./tools.mjs";
+import { here, packageVersion, tool } from "./tools.mjs";
 
 export const root = join(here, "../..");
 const target = resolve(root, process.env.CARGO_TARGET_DIR ?? "target");
@@ -38,14 +38,39 @@ export async function prepare({ name, from = name, type = "module", tools = [] }
   cpSync(shared.folder, folder, { recursive: true });
   cpSync(join(here, "projects", from), folder, { recursive: true });
   const path = (file) => join(folder, file);
-  writeFileSync(path("package.json"), JSON.stringify({ name, private: true, type }));
+  await install(folder, { name, private: true, type }, tools);
+  return { folder, path, vectors: shared.vectors };
+}
+
+/** Makes a project of an example: what its package.json declares is installed in the very version that it names. */
+export async function prepareExample({ name, example }) {
+  const folder = join(target, "packages", name);
+  rmSync(folder, { recursive: true, force: true });
+  cpSync(join(root, "examples", example), folder, { recursive: true });
+  const path = (file) => join(folder, file);
+  const manifest = JSON.parse(readFileSync(path("package.json"), "utf8"));
+  const { claviger, ...declared } = { ...manifest.dependencies, ...manifest.devDependencies };
+  for (const [dependency, version] of Object.entries(declared)) {
+    const here = packageVersion(dependency);
+    if (version !== here) throw new Error(`package.json declares ${dependency} ${version}; it is tested with ${here}`);
+  }
+  await install(folder, { name, private: true, type: manifest.type }, Object.keys(declared));
+  const { version } = JSON.parse(readFileSync(path("node_modules/claviger/package.json"), "utf8"));
+  if (claviger !== version) throw new Error(`package.json declares claviger ${claviger}, which is ${version}`);
+  writeFileSync(path("package.json"), JSON.stringify(manifest));
+  return { folder, path };
+}
+
+/** Installs the tarball, and links what else the project imports. */
+async function install(folder, manifest, linked) {
+  writeFileSync(join(folder, "package.json"), JSON.stringify(manifest));
   const quiet = ["--offline", "--ignore-scripts", "--no-fund", "--no-audit", "--loglevel=error"];
   await run(npm, ["install", ...quiet, tarball], { cwd: folder });
-  for (const linked of tools) {
-    mkdirSync(dirname(path(`node_modules/${linked}`)), { recursive: true });
-    symlinkSync(tool(linked), path(`node_modules/${linked}`), "dir");
+  for (const name of linked) {
+    const link = join(folder, "node_modules", name);
+    mkdirSync(dirname(link), { recursive: true });
+    symlinkSync(tool(name), link, "dir");
   }
-  return { folder, path, vectors: shared.vectors };
 }
 
 /** The report in what a program printed, which must be nothing else. */

@@ -14,13 +14,19 @@ const columns = {
 
 const numbers = ["golden vectors", "size"];
 
-export function asText(results) {
+const ofExamples = { example: ({ example }) => `examples/${example}`, "what it is": columns["runtime or tool"], version: columns.version };
+
+export function asTextOfExamples(results) {
+  return asText(results, ofExamples);
+}
+
+export function asText(results, shown = columns) {
   const rows = results.map((result) => [
-    ...Object.values(columns).map((column) => column(result)),
+    ...Object.values(shown).map((column) => column(result)),
     `${(result.milliseconds / 1000).toFixed(1)} s`,
     result.problem === undefined ? "ok" : `FAILED: ${reason(result.problem)}`,
   ]);
-  const all = [[...Object.keys(columns), "took", ""], ...rows];
+  const all = [[...Object.keys(shown), "took", ""], ...rows];
   const widths = all[0].map((_, place) => Math.max(...all.map((row) => row[place].length)));
   return all.map((row) => row.map((cell, place) => cell.padEnd(widths[place])).join("  ").trimEnd()).join("\n");
 }

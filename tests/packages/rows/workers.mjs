@@ -21,7 +21,7 @@ function listening({ stdout }) {
 const wrangler = () => tool("wrangler/bin/wrangler.js");
 
 /** It keeps its files in the project, and asks and tells nobody. */
-function secluded({ path }) {
+export function secluded({ path }) {
   const files = { XDG_CONFIG_HOME: path(".config"), WRANGLER_LOG_PATH: path(".logs"), MINIFLARE_REGISTRY_PATH: path(".registry") };
   return { ...files, WRANGLER_SEND_METRICS: "false", CLOUDFLARE_CF_FETCH_ENABLED: "false" };
 }
