@@ -97,6 +97,8 @@ pub(crate) fn install_consumer() -> Result<()> {
     fs::copy(examples.join("worker/new-key.mjs"), consumer.join("new-key.mjs"))?;
     fs::copy(examples.join("keyring/verify.mjs"), consumer.join("verify.mjs"))?;
     fs::copy(examples.join("worker/worker.js"), consumer.join("example-worker.js"))?;
+    fs::copy(examples.join("worker-kv/worker.js"), consumer.join("example-worker-kv.js"))?;
+    fs::copy(examples.join("worker-kv/usage.js"), consumer.join("usage.js"))?;
     let harness = root().join("tests/parity/js");
     for entry in fs::read_dir(&harness).context("tests/parity/js is missing")? {
         let entry = entry?;
