@@ -33,6 +33,8 @@ const TRIMMED = [
   [/\n *if \(!\(module instanceof WebAssembly\.Module\)\) \{\n *module = new WebAssembly\.Module\(module\);\n *\}\n/, "\n"],
   // It is called in one way.
   [/if \(module !== undefined\) \{\n *if \(Object\.getPrototypeOf\(module\)[^]*?console\.warn[^]*?\n *\}\n *\}\n/, "({ module } = module);\n"],
+  // Nobody but this package has it.
+  [/if \(Symbol\.dispose\) RawVerifier[^\n]*\n/, ""],
   // It decodes messages of faults, not gigabytes.
   [/let cachedTextDecoder = [^]*?\nfunction decodeText\(bytes\) \{\n[^]*?\n\}\n/, "const decodeText = (bytes) => new TextDecoder().decode(bytes);\n"],
 ];

@@ -1,6 +1,6 @@
 /** What a verifier is told about a request, and the bytes in which the core reads it (`ContextRecord` there). */
 import { unixSeconds } from "./clock.js";
-import { ClavigerError, optionalBoolean, requireInteger, requireObject, requireString, wrongType } from "./errors.js";
+import { ClavigerError, optionalBoolean, optionalInteger, requireObject, requireString, wrongType } from "./errors.js";
 
 /** The facts about one request, and what it needs. */
 export interface RequestContext {
@@ -45,19 +45,18 @@ export function readNow(parameter: string, context: { now?: unknown } | undefine
 /** All of a context but the time; `undefined` if there is nothing. No code of the caller runs after this. */
 export function readFacts(context: RequestContext): Facts | undefined {
   const { tenant, address, permissions, requireFresh, minEpoch, maxAge } = context;
-  if (tenant === undefined && permissions === undefined) {
-    // Left out, they demand nothing. There and undefined, they are what a program failed to look up.
-    if ("tenant" in context) throw wrongType("context.tenant", "a string", tenant);
-    if ("permissions" in context) throw wrongType("context.permissions", "an array of strings", permissions);
-    if (address === undefined && requireFresh === undefined && minEpoch === undefined && maxAge === undefined) return undefined;
-  }
+  // Left out, they demand nothing. There and undefined, they are what a program failed to look up.
+  const hasTenant = "tenant" in context;
+  const hasPermissions = "permissions" in context;
+  const nothing = address === undefined && requireFresh === undefined && minEpoch === undefined && maxAge === undefined;
+  if (nothing && !hasTenant && !hasPermissions) return undefined;
   return {
-    tenant: "tenant" in context ? wellFormed(requireString("context.tenant", tenant)) : undefined,
+    tenant: hasTenant ? wellFormed(requireString("context.tenant", tenant)) : undefined,
     address: address === undefined || address === null ? undefined : requireString("context.address", address),
-    permissions: "permissions" in context ? readPermissions(permissions) : [],
+    permissions: hasPermissions ? readPermissions(permissions) : [],
     requireFresh: optionalBoolean("context.requireFresh", requireFresh),
-    minEpoch: minEpoch === undefined ? 0 : requireInteger("context.minEpoch", minEpoch),
-    maxAge: maxAge === undefined ? undefined : requireInteger("context.maxAge", maxAge),
+    minEpoch: optionalInteger("context.minEpoch", minEpoch, 0),
+    maxAge: optionalInteger("context.maxAge", maxAge, undefined),
   };
 }
 

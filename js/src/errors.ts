@@ -24,6 +24,11 @@ export function requireInteger(parameter: string, value: unknown, max = Number.M
   throw wrongType(parameter, `an integer from 0 to ${max}`, value);
 }
 
+/** An integer as {@link requireInteger} takes it, or what stands for none. */
+export function optionalInteger<T>(parameter: string, value: unknown, absent: T, max?: number): number | T {
+  return value === undefined ? absent : requireInteger(parameter, value, max);
+}
+
 /** Bytes, as a view that copies nothing. */
 export function requireBytes(parameter: string, value: unknown): Uint8Array {
   if (value instanceof Uint8Array) return value;

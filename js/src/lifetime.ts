@@ -94,5 +94,5 @@ export class Lifetime {
 }
 
 export function disposed(): ClavigerError {
-  return new ClavigerError("disposed", "this verifier was disposed");
+  return new ClavigerError("disposed", "the verifier was disposed");
 }

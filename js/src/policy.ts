@@ -104,44 +104,6 @@ const SLOTS = 4096;
 /** Bytes that are allocated at once for copies; a policy that is longer gets its own. */
 const SLAB = 16384;
 
-/** Policies of the keyring with this epoch, on their way into verdicts: none of them is kept. */
-export class PolicyCopies {
-  readonly epoch: number;
-  #slab = new Uint8Array(0);
-  #used = 0;
-
-  constructor(epoch: number) {
-    this.epoch = epoch;
-  }
-
-  /** The policy with this index, if it is one that is used again and again; its bytes are at `address`. */
-  get(_index: number, _memory: Uint8Array, _address: number, _length: number): Policy | undefined {
-    return undefined;
-  }
-
-  /** Copies bytes to where they stay: {@link slab}, from the returned place on. */
-  copy(memory: Uint8Array, address: number, length: number): number {
-    if (this.#used + length > this.#slab.length) {
-      this.#slab = new Uint8Array(Math.max(length, this.slabLength));
-      this.#used = 0;
-    }
-    const place = this.#used;
-    this.#slab.set(memory.subarray(address, address + length), place);
-    this.#used = place + length;
-    return place;
-  }
-
-  /** Where {@link copy} has put what it copied last. */
-  get slab(): Uint8Array {
-    return this.#slab;
-  }
-
-  /** Bytes that are allocated at once. */
-  protected get slabLength(): number {
-    return 0;
-  }
-}
-
 /**
  * The policies of one keyring, on their way into verdicts.
  *
@@ -152,12 +114,28 @@ export class PolicyCopies {
  *
  * A policy is known by its index, and never by its address: that is given to others when parts are given up.
  */
-export class PolicyCache extends PolicyCopies {
-  readonly #kept: (Policy | undefined)[] = new Array<Policy | undefined>(SLOTS).fill(undefined);
+export class PolicyCache {
+  /** The epoch of the keyring. */
+  readonly epoch: number;
+  /** Where {@link copy} has put what it copied last. */
+  slab: Uint8Array = new Uint8Array(0);
+  #used = 0;
+  readonly #slots: number;
+  readonly #kept: (Policy | undefined)[];
   /** Whose policy is kept in each slot, or was seen there last, plus one. */
-  readonly #seen = new Uint32Array(SLOTS);
+  readonly #seen: Uint32Array;
 
-  override get(index: number, memory: Uint8Array, address: number, length: number): Policy | undefined {
+  /** Without slots nothing is kept. */
+  constructor(epoch: number, slots = SLOTS) {
+    this.epoch = epoch;
+    this.#slots = slots;
+    this.#kept = new Array<Policy | undefined>(slots).fill(undefined);
+    this.#seen = new Uint32Array(slots);
+  }
+
+  /** The policy with this index, if it is one that is used again and again; its bytes are at `address`. */
+  get(index: number, memory: Uint8Array, address: number, length: number): Policy | undefined {
+    if (this.#slots === 0) return undefined;
     const slot = index & (SLOTS - 1);
     if (this.#seen[slot] !== index + 1) {
       this.#seen[slot] = index + 1;
@@ -167,7 +145,15 @@ export class PolicyCache extends PolicyCopies {
     return (this.#kept[slot] ??= readPolicy(memory, address, length));
   }
 
-  protected override get slabLength(): number {
-    return SLAB;
+  /** Copies bytes to where they stay: {@link slab}, from the returned place on. */
+  copy(memory: Uint8Array, address: number, length: number): number {
+    if (this.#used + length > this.slab.length) {
+      this.slab = new Uint8Array(Math.max(length, this.#slots && SLAB));
+      this.#used = 0;
+    }
+    const place = this.#used;
+    this.slab.set(memory.subarray(address, address + length), place);
+    this.#used = place + length;
+    return place;
   }
 }

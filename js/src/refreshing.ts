@@ -141,8 +141,7 @@ export class Refresher {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.#inTheBackground(), seconds * 1000);
     // A program that has nothing else to do may end. Where this is a number, there is no such thing.
-    const timer: unknown = this.#timer;
-    if (typeof timer === "object" && timer !== null && "unref" in timer && typeof timer.unref === "function") timer.unref();
+    (this.#timer as { unref?: () => void }).unref?.();
   }
 
   async #inTheBackground(): Promise<void> {

@@ -14,7 +14,7 @@ const now = 1_790_000_040;
  * @throws {ClavigerError} `wrong_wasm`, also if the key turns out not to be good.
  */
 export function selfTest(): void {
-  const prefix = "self_test";
+  const prefix = "test";
   exchange.put(new Uint8Array(SECRET_ENTROPY));
   exchange.check(generate_shared_secret(false, 1));
   const secret = exchange.lines()[0] as string;
@@ -24,5 +24,5 @@ export function selfTest(): void {
   const verifier = new Verifier({ issuingSecrets: [{ prefix, secret }] });
   const verdict = verifier.verifyKey(key, { now });
   verifier.dispose();
-  if (!verdict.verified) throw new ClavigerError("wrong_wasm", "the self-test failed");
+  if (!verdict.verified) throw new ClavigerError("wrong_wasm", "self-test");
 }

@@ -1,5 +1,5 @@
 /** How a verifier is told to keep its keyring up to date by itself. */
-import { ClavigerError, requireInteger, requireObject, wrongType } from "./errors.js";
+import { ClavigerError, optionalInteger, requireObject, wrongType } from "./errors.js";
 import { type Tell, type VerifierEvent, telling } from "./events.js";
 import { type KeyringSource, requireSource } from "./source.js";
 
@@ -60,7 +60,7 @@ export function readUpkeep(options: Record<string, unknown>): Upkeep {
   for (const [name, value] of Object.entries({ refreshSeconds, timeoutSeconds })) {
     if (value !== undefined && given === undefined) throw new ClavigerError("invalid_options", `options.${name} needs options.source`);
   }
-  const limit = cacheBytes === undefined ? undefined : Math.min(requireInteger("options.cacheBytes", cacheBytes), MOST_U32);
+  const limit = optionalInteger("options.cacheBytes", cacheBytes, undefined);
   if (onEvent !== undefined && typeof onEvent !== "function") throw wrongType("options.onEvent", "a function", onEvent);
   return {
     source: given,
@@ -75,7 +75,7 @@ export function readUpkeep(options: Record<string, unknown>): Upkeep {
 
 function readMaxKeys(usage: unknown): number {
   const { maxKeys } = requireObject("options.usage", usage);
-  return maxKeys === undefined ? MAX_KEYS : requireInteger("options.usage.maxKeys", maxKeys, MOST_U32);
+  return optionalInteger("options.usage.maxKeys", maxKeys, MAX_KEYS, MOST_U32);
 }
 
 function seconds(parameter: string, value: unknown, least: number): number | undefined {

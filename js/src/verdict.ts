@@ -1,6 +1,6 @@
 /** Verdicts: what a verifier answers, and how it reads them from the 128 bytes that the core writes. */
 import { type DenialCode, denialCodes } from "./denial-codes.js";
-import { type Limit, type Policy, PolicyCopies, readPolicy } from "./policy.js";
+import { type Limit, type Policy, PolicyCache, readPolicy } from "./policy.js";
 
 /** What a key is. `imported`: it was made elsewhere, and a keyring knows its digest. */
 export type KeyKind = "opaque" | "opaque_signing" | "signed" | "access_token" | "imported";
@@ -123,7 +123,7 @@ export function readVerdict(
   output: Uint32Array,
   text: string,
   memory: Uint8Array,
-  policies: PolicyCopies | undefined,
+  policies: PolicyCache | undefined,
 ): Verdict {
   const head = output[0] as number;
   if (code !== 0) return readDenied(code, head, output);
@@ -175,7 +175,7 @@ class VerifiedKey implements Verified {
     output: Uint32Array,
     text: string,
     memory: Uint8Array,
-    policies: PolicyCopies | undefined,
+    policies: PolicyCache | undefined,
   ) {
     const lengths = output[1] as number;
     const length = lengths >>> 16;
@@ -186,7 +186,7 @@ class VerifiedKey implements Verified {
     if (policies !== undefined) {
       const address = output[32] as number;
       // The keyring before may have decided, which gives its indices to other policies.
-      const from = policies.epoch === epoch ? policies : new PolicyCopies(epoch as number);
+      const from = policies.epoch === epoch ? policies : new PolicyCache(epoch as number, 0);
       const kept = (this.#policy = from.get(output[20] as number, memory, address, length));
       if (kept === undefined) {
         this.#start = from.copy(memory, address, length);
@@ -287,14 +287,13 @@ export function hashBytes(hash: string): Uint8Array {
   return Uint8Array.from({ length: 32 }, (_, index) => Number.parseInt(hash.slice(2 * index, 2 * index + 2), 16));
 }
 
-/** Reads the parts that the core lists: 40 bytes each, of which 32 are the hash. */
-export function readParts(bytes: Uint8Array): NeededPart[] {
+/** Reads the parts that the core lists, a copy of its own: 40 bytes each, of which 32 are the hash. */
+export function readParts({ buffer }: Uint8Array): NeededPart[] {
+  const numbers = new Uint32Array(buffer);
   const parts: NeededPart[] = [];
-  for (let start = bytes.byteOffset; start < bytes.byteOffset + bytes.length; start += 40) {
-    const numbers = new DataView(bytes.buffer, start, 8);
-    const part = partKinds[numbers.getUint32(0, true)];
-    if (part === undefined) continue;
-    parts.push({ part, index: numbers.getUint32(4, true), hash: hex(new DataView(bytes.buffer, start + 8, 32)) });
+  for (let at = 0; at < numbers.length; at += 10) {
+    const part = partKinds[numbers[at] as number];
+    if (part !== undefined) parts.push({ part, index: numbers[at + 1] as number, hash: hex(new DataView(buffer, 4 * at + 8, 32)) });
   }
   return parts;
 }
@@ -311,8 +310,6 @@ function u64(output: Uint32Array, index: number): number {
   return (output[index] as number) + (output[index + 1] as number) * 0x1_0000_0000;
 }
 
-const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-
 /** The id in a record. */
 function idFrom(output: Uint32Array): string {
   return idOfHalves(output[2] as number, output[3] as number);
@@ -321,10 +318,11 @@ function idFrom(output: Uint32Array): string {
 /** An id as text: base62 of a u64, divided in two halves. */
 export function idOfHalves(low: number, high: number): string {
   let id = "";
-  for (let digit = 0; digit < KEY_ID_LENGTH; digit += 1) {
+  while (id.length < KEY_ID_LENGTH) {
     low += (high % 62) * 0x1_0000_0000;
     high = Math.floor(high / 62);
-    id = DIGITS.charAt(low % 62) + id;
+    const digit = low % 62;
+    id = String.fromCharCode(digit + (digit < 10 ? 48 : digit < 36 ? 55 : 61)) + id;
     low = Math.floor(low / 62);
   }
   return id;

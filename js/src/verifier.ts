@@ -6,6 +6,7 @@ import { denialClasses } from "./denial-codes.js";
 import {
   ClavigerError,
   optionalBoolean,
+  optionalInteger,
   requireBytes,
   requireInteger,
   requireObject,
@@ -97,6 +98,8 @@ export interface KeyringInfo {
 const BUNDLE_PREAMBLE = 24;
 /** In the place of the id of a keyring: any. Who gives it as an id asks for none that there is. */
 const NO_ID = "*";
+/** More cannot be said to WebAssembly, nor does its memory have. */
+const MOST_BYTES = 0xffff_ffff;
 /** More parts than a verdict can need one after the other. */
 const MOST_PARTS = 8;
 
@@ -368,7 +371,7 @@ export class Verifier {
    */
   insertPart(part: NeededPart["part"], index: number, bytes: Uint8Array | ArrayBuffer): void {
     const raw = this.#live();
-    if (part !== "chunk" && part !== "page") throw new TypeError('part must be "chunk" or "page"');
+    if (part !== "chunk" && part !== "page") throw wrongType("part", '"chunk" or "page"', part);
     requireInteger("index", index, 0xffff_ffff);
     const given = requireBytes("bytes", bytes);
     insert(raw, partNumber(part), index, given, this.#upkeep?.partsLimit);
@@ -504,7 +507,7 @@ function insert(raw: RawVerifier, part: number, index: number, bytes: Uint8Array
   // Of what is longer than any part, as much as it takes to see that.
   exchange.put(bytes, raw.part_limit());
   exchange.check(raw.insert_part(part, index));
-  if (limit !== undefined) raw.evict_parts(limit);
+  if (limit !== undefined) raw.evict_parts(Math.min(limit, MOST_BYTES));
   const grown = wasmMemory().buffer;
   if (grown !== buffer) raw.grow_ahead(grown.byteLength / 8);
 }
@@ -512,7 +515,7 @@ function insert(raw: RawVerifier, part: number, index: number, bytes: Uint8Array
 function statelessVerifier(options: Record<string, unknown>): RawVerifier {
   const { issuingSecrets, allowKeysWithoutLifetime } = options;
   if (!Array.isArray(issuingSecrets)) {
-    throw wrongType("options.issuingSecrets", "an array (or give options.keyringKeys)", issuingSecrets);
+    throw wrongType("options.issuingSecrets", "an array, or options.keyringKeys given", issuingSecrets);
   }
   const ofKeyrings = ["keyring", "keyringId", "requireFresh", "minEpoch", "maxAge", ...UPKEEP_OPTIONS];
   forbid(options, ofKeyrings, "needs options.keyringKeys");
@@ -534,8 +537,8 @@ function keyringVerifier(options: Record<string, unknown>): RawVerifier {
   const keys = Array.from(keyringKeys, (key: unknown, index) => requireString(`options.keyringKeys[${index}]`, key));
   const id = keyringId === undefined ? undefined : requireString("options.keyringId", keyringId);
   const fresh = optionalBoolean("options.requireFresh", requireFresh);
-  const epoch = minEpoch === undefined ? 0 : requireInteger("options.minEpoch", minEpoch);
-  const age = maxAge === undefined ? -1 : requireInteger("options.maxAge", maxAge);
+  const epoch = optionalInteger("options.minEpoch", minEpoch, 0);
+  const age = optionalInteger("options.maxAge", maxAge, -1);
   exchange.putLines([id === NO_ID ? "" : (id ?? NO_ID), ...keys]);
   return exchange.check(RawVerifier.with_keyring_keys(fresh, epoch, age));
 }

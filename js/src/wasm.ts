@@ -4,7 +4,7 @@
  */
 import { abi_version, exchange as room, exchanged, exchanged_len, initSync } from "../wasm/claviger.js";
 import { abiVersion } from "./abi-version.js";
-import { ClavigerError } from "./errors.js";
+import { ClavigerError, wrongType } from "./errors.js";
 import { Exchange } from "./exchange.js";
 
 let provided: object | (() => object) | undefined;
@@ -21,7 +21,7 @@ let memory: WebAssembly.Memory | undefined;
  */
 export function provideWasm(wasm: object | (() => object)): boolean {
   if ((typeof wasm !== "object" || wasm === null) && typeof wasm !== "function") {
-    throw new TypeError("wasm must be a WebAssembly.Module, its bytes, or a function that gives one of them");
+    throw wrongType("wasm", "a WebAssembly.Module, bytes or a function", wasm);
   }
   if (memory !== undefined) return false;
   provided = wasm;
@@ -36,20 +36,16 @@ function instantiate(): WebAssembly.Memory {
     throw new ClavigerError("no_wasm", "give claviger/claviger.wasm to provideWasm() first");
   }
   const given = typeof provided === "function" ? (provided as () => object)() : provided;
-  let made: { memory: WebAssembly.Memory } | undefined;
-  let abi: number;
   try {
     const bytes = ArrayBuffer.isView(given) || Object.prototype.toString.call(given) === "[object ArrayBuffer]";
-    made = initSync({ module: bytes ? new WebAssembly.Module(given as BufferSource) : (given as WebAssembly.Module) });
+    const made = initSync({ module: bytes ? new WebAssembly.Module(given as BufferSource) : (given as WebAssembly.Module) });
     // The glue keeps what it was given once, and it may be something else.
-    abi = abi_version();
+    const abi = abi_version();
+    if (abi !== abiVersion) throw new Error(`ABI version ${abi}`);
+    return made.memory;
   } catch (cause) {
-    throw new ClavigerError("wrong_wasm", "provideWasm() was not given the claviger.wasm of this version, or this runtime forbids compiling", { cause });
+    throw new ClavigerError("wrong_wasm", "provideWasm() was not given this version's claviger.wasm", { cause });
   }
-  if (abi !== abiVersion) {
-    throw new ClavigerError("wrong_wasm", "provideWasm() was given the claviger.wasm of another version");
-  }
-  return made.memory;
 }
 
 /** The memory of the instance, whose buffer changes when it grows. @internal */

@@ -1,5 +1,5 @@
 /** A source in a namespace of names and values: Cloudflare Workers KV, R2, or anything that has a `get`. */
-import { ClavigerError, requireInteger, requireObject, requireString, wrongType } from "../errors.js";
+import { ClavigerError, optionalInteger, requireObject, requireString, wrongType } from "../errors.js";
 import type { KeyringSource, SourceKeyring } from "../source.js";
 import { MOST_KEYRING_BYTES, MOST_PART_BYTES, checkHash, checkLength } from "./limits.js";
 
@@ -36,7 +36,7 @@ export function kvSource(namespace: KvNamespace, options: KvSourceOptions = {}):
   if (typeof bucket["get"] !== "function") throw wrongType("namespace.get", "a function", bucket["get"]);
   const { prefix = "", cacheTtl } = requireObject("options", options);
   const before = requireString("options.prefix", prefix);
-  const ttl = cacheTtl === undefined ? undefined : requireInteger("options.cacheTtl", cacheTtl);
+  const ttl = optionalInteger("options.cacheTtl", cacheTtl, undefined);
   if (ttl !== undefined && ttl < LEAST_CACHE_TTL) {
     throw new ClavigerError("invalid_options", `options.cacheTtl must be at least ${LEAST_CACHE_TTL}`);
   }
