@@ -79,7 +79,9 @@ const external = ["node:*", "./slim.js", "../slim.js", ...["claviger", "testing"
 
 async function bundle(format, entryPoints, testing) {
   const outdir = `dist/${format}`;
-  await build({ ...common, format, outdir, entryPoints: ["src/slim.ts"], external: ["node:*"] });
+  // A cold process has to read it, so it comes without comments; the source map has them.
+  const short = { minifyWhitespace: true, minifySyntax: true, sourcemap: true, sourcesContent: true };
+  await build({ ...common, ...short, format, outdir, entryPoints: ["src/slim.ts"], external: ["node:*"] });
   await build({ ...common, format, outdir, entryPoints, external });
   await build({ ...common, format, outdir, entryPoints: testing, external, plugins: [...common.plugins, errorOfSlim] });
 }

@@ -27,10 +27,7 @@ pub(crate) fn bench(write: bool, json: bool) -> Result<()> {
     let (stateless, keyring) = (node("bench/verify.mjs")?, node("bench/keyring.mjs")?);
     note("measuring in every runtime");
     packages::install_tools()?;
-    let tools = root().join("tests/packages/node_modules/.bin");
-    let mut run = Command::new("node");
-    let run = run.current_dir(root().join("js")).arg("bench/runtimes/runtimes.mjs").arg(&rings).arg(tools);
-    let runtimes = output(run)?;
+    let runtimes = node("bench/runtimes/runtimes.mjs")?;
     note("measuring verifiers with sources (some minutes)");
     let sources = bench("sources")?;
     note("measuring the admin SDK (a store with a million keys is made at first and kept)");

@@ -1,4 +1,4 @@
-// A Worker that does nothing, and, run by Node, a program that does.
+// A Worker that does nothing.
 export default {
   fetch() {
     return new Response("hello");

@@ -1,5 +1,5 @@
-// Measures the package in every runtime, from outside, and prints one JSON line a result. Its arguments are the folder of the
-// native benchmarks, which has the keyring, and the folder with the programs `deno` and `bun`.
+// Measures the package in every runtime, from outside, and prints one JSON line a result. Its argument is the folder of the
+// native benchmarks, which has the keyring. The runtimes are those that tests/packages has installed.
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync, copyFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -9,9 +9,10 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { generateKey, generateSharedSecret } from "claviger";
+import { bun, deno } from "../../../tests/packages/lib/tools.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const [rings, tools] = process.argv.slice(2);
+const [rings] = process.argv.slice(2);
 const workerdProgram = createRequire(import.meta.url)("workerd").default;
 const wasm = createRequire(import.meta.url).resolve("claviger/claviger.wasm");
 const ROUNDS = 25;
@@ -124,8 +125,8 @@ async function hotPaths() {
   ];
   const starts = {
     Node: () => program(process.execPath, ["server.mjs", rings]),
-    Deno: () => program(join(tools, "deno"), ["run", "--no-remote", "--allow-read", "server.mjs", rings]),
-    Bun: () => program(join(tools, "bun"), ["server.mjs", rings]),
+    Deno: () => program(deno(), ["run", "--no-remote", "--allow-read", "server.mjs", rings]),
+    Bun: () => program(bun(), ["server.mjs", rings]),
     workerd: async () => askWorker(await workerd("worker.mjs", bindings)),
   };
   for (const [name, start] of Object.entries(starts)) {
@@ -143,16 +144,18 @@ async function hotPaths() {
 }
 
 async function firstVerdict(secret, key) {
-  const run = (args) => {
-    const { status, stderr } = spawnSync(process.execPath, args, { cwd: here, encoding: "utf8" });
+  const taken = Array.from({ length: STARTS }, () => {
+    const program = ["first-verdict.mjs", "acme_live", secret, key];
+    const { status, stdout, stderr } = spawnSync(process.execPath, program, { cwd: here, encoding: "utf8" });
     if (status !== 0) throw new Error(stderr);
-  };
-  const [empty, verifying] = [[], []];
+    return Number(stdout);
+  });
+  const alone = [];
   for (let start = 0; start < STARTS; start += 1) {
-    empty.push(await milliseconds(() => run(["empty.mjs"])));
-    verifying.push(await milliseconds(() => run(["first-verdict.mjs", "acme_live", secret, key])));
+    alone.push(await milliseconds(() => spawnSync(process.execPath, ["empty.mjs"], { cwd: here })));
   }
-  print("Node, a process from import to its first verdict, beyond an empty one", median(verifying) - median(empty), "ms", 10);
+  print("Node, an empty process", median(alone), "ms");
+  print("Node, a cold process, from import to its first verdict", median(taken), "ms", 10);
 }
 
 async function firstRequest(secret, key) {
