@@ -152,6 +152,8 @@ fn docs() -> Result<()> {
             .env("RUSTDOCFLAGS", "-Dwarnings"),
     )?;
     npm::install_tools()?;
+    // Its types are part of the package's.
+    wasm::build_for_js()?;
     npm::document()
 }
 

@@ -119,32 +119,21 @@ pub(crate) fn install_consumer() -> Result<()> {
 
 /// Bundles a worker of the consumer project as wrangler would: one script, and the WebAssembly beside it.
 fn bundle(worker: &str, folder: &str) -> Result<()> {
-    let mut bundle = Command::new("node");
-    bundle.current_dir(consumer()).arg(tool("esbuild/bin/esbuild")).arg(worker).args([
-        "--bundle",
-        "--format=esm",
-        "--conditions=workerd",
-        "--loader:.wasm=copy",
-        "--asset-names=[name]",
-        "--log-level=warning",
-    ]);
-    run(bundle.arg(format!("--outfile={folder}/worker.js")))
+    esbuild(worker, &format!("{folder}/worker.js"), &["--loader:.wasm=copy", "--asset-names=[name]"])
 }
 
 /// The script of a Worker of the consumer project, minified as its author would, without the WebAssembly.
 pub(crate) fn minified(worker: &str) -> Result<PathBuf> {
-    let out = consumer().join("minified").join(worker);
+    let out = format!("minified/{worker}");
+    esbuild(worker, &out, &["--minify", "--external:*.wasm"])?;
+    Ok(consumer().join(out))
+}
+
+fn esbuild(worker: &str, out: &str, options: &[&str]) -> Result<()> {
     let mut bundle = Command::new("node");
-    bundle.current_dir(consumer()).arg(tool("esbuild/bin/esbuild")).arg(worker).args([
-        "--bundle",
-        "--minify",
-        "--format=esm",
-        "--conditions=workerd",
-        "--external:*.wasm",
-        "--log-level=warning",
-    ]);
-    run(bundle.arg(format!("--outfile={}", out.display())))?;
-    Ok(out)
+    bundle.current_dir(consumer()).arg(tool("esbuild/bin/esbuild")).arg(worker);
+    bundle.args(["--bundle", "--format=esm", "--conditions=workerd", "--log-level=warning"]);
+    run(bundle.arg(format!("--outfile={out}")).args(options))
 }
 
 /// Makes the API documentation of the package; fails if something public has none.

@@ -6,7 +6,11 @@ use claviger_core::{
     KeyringSecret, KeyringTerms, OpaqueUse, POLICIES_PER_PAGE, Policy, PolicyTerms, SharedSecret,
     VerifierValue, generate_opaque_key, parse,
 };
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// What a keyring is made of.
 #[derive(Clone)]
@@ -156,4 +160,32 @@ impl Contents {
         let bundle = builder.bundle(&root, |hash| parts.get(hash).map(Vec::as_slice))?;
         Ok(Parts { root, parts, bundle })
     }
+}
+
+/// What the examples that verify with a published file are given.
+pub struct Published {
+    /// The file: epoch 2.
+    pub file: PathBuf,
+    /// Its keyring key.
+    pub keyring_key: String,
+    /// A good key and a revoked one, with a comma between them.
+    pub keys: String,
+}
+
+/// Publishes a bundle into a folder.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn publish(folder: &Path) -> Result<Published> {
+    let key = KeyringKey::generate(&[1; 40]);
+    let mut contents = Contents::new(key.clone(), KeyringTerms::new(KeyId::from_u64(1)));
+    let mut terms = PolicyTerms::new(KeyPrefix::new("acme_live")?, "tenant-7", "service-account-12");
+    terms.permissions = &["flights:*"];
+    let policy = contents.policy(&terms)?;
+    let first = contents.opaque(terms.prefix, OpaqueUse::Bearer, policy, &[2; 40])?;
+    let second = contents.opaque(terms.prefix, OpaqueUse::Bearer, policy, &[3; 40])?;
+    contents.last()?.revoked = true;
+    let file = folder.join("acme.keyring");
+    fs::write(&file, contents.build(2, claviger::unix_seconds())?.bundle)?;
+    Ok(Published { file, keyring_key: key.to_text().expose().to_owned(), keys: format!("{first},{second}") })
 }

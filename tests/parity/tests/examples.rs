@@ -1,13 +1,10 @@
 //! The examples run as their README and the project's README say.
 
 use anyhow::{Context, Result, ensure};
-use claviger_core::{
-    IssuingKey, KeyId, KeyPrefix, KeyringKey, KeyringTerms, OpaqueUse, PolicyTerms, SharedSecret,
-    SignedKeyTerms,
-};
+use claviger_core::{IssuingKey, KeyPrefix, SharedSecret, SignedKeyTerms};
 use claviger_parity::{
     faces::{Workerd, consumer},
-    rings::Contents,
+    rings::publish,
 };
 use std::{
     fs,
@@ -61,21 +58,11 @@ fn the_javascript_app_issues_and_verifies() -> Result<()> {
 
 #[test]
 fn the_javascript_of_the_keyring_example_verifies_with_a_published_file() -> Result<()> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    let key = KeyringKey::generate(&[1; 40]);
-    let mut contents = Contents::new(key.clone(), KeyringTerms::new(KeyId::from_u64(1)));
-    let mut terms = PolicyTerms::new(KeyPrefix::new("acme_live")?, "tenant-7", "service-account-12");
-    terms.permissions = &["flights:*"];
-    let policy = contents.policy(&terms)?;
-    let first = contents.opaque(terms.prefix, OpaqueUse::Bearer, policy, &[2; 40])?;
-    let second = contents.opaque(terms.prefix, OpaqueUse::Bearer, policy, &[3; 40])?;
-    contents.last()?.revoked = true;
     let folder = tempfile::tempdir()?;
-    let file = folder.path().join("acme.keyring");
-    fs::write(&file, contents.build(2, now)?.bundle)?;
+    let published = publish(folder.path())?;
     let mut node = Command::new("node");
-    node.current_dir(consumer()?).arg("verify.mjs").arg(&file);
-    node.env("KEYRING_KEY", key.to_text().expose()).env("KEYS", format!("{first},{second}"));
+    node.current_dir(consumer()?).arg("verify.mjs").arg(&published.file);
+    node.env("KEYRING_KEY", &published.keyring_key).env("KEYS", &published.keys);
     assert_eq!(printed(&mut node)?, "tenant-7 service-account-12 fresh 2\nrevoked fresh 2\n");
     Ok(())
 }

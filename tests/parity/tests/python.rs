@@ -1,14 +1,12 @@
 //! `examples/python-wasmtime`: the module in a host of another language, by its ABI alone.
 
 use anyhow::{Context, Result, ensure};
-use claviger_core::{KeyId, KeyPrefix, KeyringKey, KeyringTerms, OpaqueUse, PolicyTerms};
-use claviger_parity::{keyring_vectors, rings::Contents, vectors};
+use claviger_parity::{keyring_vectors, rings::publish, vectors};
 use serde_json::Value;
 use std::{
     env, fs,
     path::{Path, PathBuf},
     process::Command,
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 /// Python with what `requirements.txt` names, in the folder of the example.
@@ -59,21 +57,11 @@ fn python_gives_the_golden_verdicts() -> Result<()> {
 
 #[test]
 fn python_verifies_with_a_published_file() -> Result<()> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    let key = KeyringKey::generate(&[1; 40]);
-    let mut contents = Contents::new(key.clone(), KeyringTerms::new(KeyId::from_u64(1)));
-    let mut terms = PolicyTerms::new(KeyPrefix::new("acme_live")?, "tenant-7", "service-account-12");
-    terms.permissions = &["flights:*"];
-    let policy = contents.policy(&terms)?;
-    let first = contents.opaque(terms.prefix, OpaqueUse::Bearer, policy, &[2; 40])?;
-    let second = contents.opaque(terms.prefix, OpaqueUse::Bearer, policy, &[3; 40])?;
-    contents.last()?.revoked = true;
     let folder = tempfile::tempdir()?;
-    let file = folder.path().join("acme.keyring");
-    fs::write(&file, contents.build(2, now)?.bundle)?;
+    let published = publish(folder.path())?;
     let mut python = python()?;
-    python.arg("verify.py").arg(&file);
-    python.env("KEYRING_KEY", key.to_text().expose()).env("KEYS", format!("{first},{second}"));
+    python.arg("verify.py").arg(&published.file);
+    python.env("KEYRING_KEY", &published.keyring_key).env("KEYS", &published.keys);
     // On Windows lines end otherwise.
     let lines: Vec<String> = printed(&mut python)?.lines().map(str::to_owned).collect();
     assert_eq!(lines, ["tenant-7 service-account-12 fresh 2", "revoked fresh 2"]);
