@@ -92,6 +92,13 @@ test("without memory nothing is written", () => {
   assert.equal(alone(`${SPY} ${CODE} ${program}`), "no_memory no_memory\n");
 });
 
+test("the package tests itself, and edge runtimes have it do so before requests come", () => {
+  assert.equal(node.selfTest(), undefined);
+  assert.equal(alone(`${CODE} console.log(code(claviger.selfTest))`), "no_wasm\n");
+  for (const name of ["workerd", "edge-light"]) assert.match(readFileSync(dist(`esm/entry/${name}.js`), "utf8"), /^selfTest\(\);$/m);
+  for (const name of ["node", "bundled", "deno"]) assert.ok(!readFileSync(dist(`esm/entry/${name}.js`), "utf8").includes("selfTest("), name);
+});
+
 test("the entry for bundlers brings the WebAssembly along", async () => {
   const text = readFileSync(dist("esm/entry/bundled.js"), "utf8");
   assert.ok(text.includes(readFileSync(dist("claviger.wasm")).toString("base64")));
