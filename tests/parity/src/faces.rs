@@ -45,7 +45,7 @@ pub trait Face {
     /// Those of [`verify`](Self::verify).
     fn digest(&mut self, batch: &Batch<'_>) -> Result<String> {
         let lines: Vec<String> = self.verify(batch)?.iter().map(line).collect();
-        Ok(hex(&Sha256::digest(lines.join("\n"))))
+        Ok(claviger::hex(&Sha256::digest(lines.join("\n"))))
     }
 
     /// Offers one more keyring to a verifier: `replaced`, `unchanged`, or why it is refused.
@@ -140,10 +140,6 @@ fn line(verdict: &Value) -> String {
         Some(value) => value.clone(),
     };
     Value::Array(NAMES.iter().map(field).collect()).to_string()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn outcome(replacement: Replacement) -> &'static str {

@@ -27,10 +27,6 @@ fn entropy(start: u8) -> [u8; 40] {
     std::array::from_fn(|i| start.wrapping_mul(41).wrapping_add((i as u8).wrapping_mul(start | 1)))
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// Keys by name, and their records.
 struct Keys {
     texts: Map<String, Value>,
@@ -232,7 +228,7 @@ fn main() -> Result<()> {
         .parts
         .iter()
         .map(|(part, index, bytes)| {
-            json!({"part": part, "index": index, "hash": hex(&bytes.hash), "bytes": BASE64_STANDARD.encode(&bytes.bytes)})
+            json!({"part": part, "index": index, "hash": claviger::hex(&bytes.hash), "bytes": BASE64_STANDARD.encode(&bytes.bytes)})
         })
         .collect();
     let (wide_records, wide_keys) = wide_keys()?;
