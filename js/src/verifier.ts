@@ -476,7 +476,8 @@ export class Verifier {
       try {
         insert(raw, part, index, bundle.subarray(start, start + length), this.#upkeep?.bundleLimit);
       } catch (error) {
-        return (error as ClavigerError).code === "no_memory" ? code : KEYRING_INVALID;
+        if (!(error instanceof ClavigerError)) throw error;
+        return error.code === "no_memory" ? code : KEYRING_INVALID;
       }
       code = verify();
     }

@@ -234,3 +234,19 @@ test("a verifier goes on while memory grows under it", () => {
   }
   for (const verifier of all) verifier.dispose();
 });
+
+test("what goes wrong in the caller's own bytes is his error, and no denial", () => {
+  let armed = false;
+  class Odd extends Uint8Array {
+    subarray(...range) {
+      if (armed) throw new RangeError("odd");
+      return super.subarray(...range);
+    }
+  }
+  const verifier = new Verifier({ keyringKeys });
+  verifier.replaceKeyring(new Odd(bundle("epoch1")), { now });
+  armed = true;
+  assert.throws(() => verifier.verifyKey(keys.full, { now }), RangeError);
+  armed = false;
+  assert.equal(verifier.verifyKey(keys.full, { now }).verified, true);
+});
