@@ -1,5 +1,5 @@
 /** What the adapters for frameworks share: their options, and deciding about one request. */
-import { optionalBoolean, requireInteger, requireObject, requireString, wrongType } from "./errors.js";
+import { optionalBoolean, optionalFunction, requireInteger, requireObject, requireString, requireStrings, wrongType } from "./errors.js";
 import { type RequestLike, requestValuesOf } from "./headers.js";
 import {
   type Credentials,
@@ -12,6 +12,7 @@ import {
   readCredential,
   verifyRequest,
 } from "./slim.js";
+import { deniedUnknown } from "./verdict.js";
 
 /** A header that holds the client's address. */
 export interface AddressHeader {
@@ -89,7 +90,7 @@ export function readAuth<C>(options: unknown, ofConnection?: (c: C) => unknown):
     readCredential({}, fixed.credentials);
   }
   // Left out, they demand nothing. There and undefined, they are what a program failed to look up.
-  if ("permissions" in given && !isFunction(permissions)) fixed.permissions = readPermissions("options.permissions", permissions);
+  if ("permissions" in given && !isFunction(permissions)) fixed.permissions = requireStrings("options.permissions", permissions);
   if ("tenant" in given && !isFunction(tenant)) fixed.tenant = requireString("options.tenant", tenant);
   if (minEpoch !== undefined) fixed.minEpoch = requireInteger("options.minEpoch", minEpoch);
   if (maxAge !== undefined) fixed.maxAge = requireInteger("options.maxAge", maxAge);
@@ -111,7 +112,7 @@ export function readAuth<C>(options: unknown, ofConnection?: (c: C) => unknown):
  * @internal
  */
 export async function decide<C>(auth: Auth<C>, c: C, request: RequestLike, seen?: (verifier: KeyVerifier) => void): Promise<Outcome> {
-  let denied: Denied = { verified: false, code: "verifier_fault", keyId: null, freshness: null, epoch: null, age: null };
+  let denied = deniedUnknown("verifier_fault");
   let denial: DenialParts | undefined;
   try {
     const verifier = isFunction(auth.verifier) ? await auth.verifier(c) : auth.verifier;
@@ -123,7 +124,7 @@ export async function decide<C>(auth: Auth<C>, c: C, request: RequestLike, seen?
     }
     const options = { ...auth.fixed };
     if (auth.permissions !== undefined) {
-      options.permissions = readPermissions("what options.permissions() gives", await auth.permissions(c));
+      options.permissions = requireStrings("what options.permissions() gives", await auth.permissions(c));
     }
     if (auth.tenant !== undefined) options.tenant = requireString("what options.tenant() gives", await auth.tenant(c));
     if (auth.address !== undefined) {
@@ -162,19 +163,8 @@ function readAddress<C>(given: unknown, ofConnection: ((c: C) => unknown) | unde
   };
 }
 
-function readPermissions(parameter: string, value: unknown): readonly string[] {
-  if (!Array.isArray(value)) throw wrongType(parameter, "an array of strings", value);
-  // By its places: walking through it is the caller's code.
-  return Array.from({ length: value.length }, (_, index) => requireString(`${parameter}[${index}]`, value[index]));
-}
-
 function isFunction(value: unknown): value is (...parameters: unknown[]) => unknown {
   return typeof value === "function";
-}
-
-function optionalFunction(parameter: string, value: unknown): ((...parameters: unknown[]) => unknown) | undefined {
-  if (value === undefined || isFunction(value)) return value;
-  throw wrongType(parameter, "a function", value);
 }
 
 function isVerifier(value: unknown): value is KeyVerifier {

@@ -1,6 +1,6 @@
 /** What a verifier is told about a request, and the bytes in which the core reads it (`ContextRecord` there). */
 import { unixSeconds } from "./clock.js";
-import { ClavigerError, optionalBoolean, optionalInteger, requireObject, requireString, wrongType } from "./errors.js";
+import { ClavigerError, optionalBoolean, optionalInteger, requireObject, requireString, requireStrings, wrongType } from "./errors.js";
 
 /** The facts about one request, and what it needs. */
 export interface RequestContext {
@@ -53,22 +53,11 @@ export function readFacts(context: RequestContext): Facts | undefined {
   return {
     tenant: hasTenant ? wellFormed(requireString("context.tenant", tenant)) : undefined,
     address: address === undefined || address === null ? undefined : requireString("context.address", address),
-    permissions: hasPermissions ? readPermissions(permissions) : [],
+    permissions: hasPermissions ? requireStrings("context.permissions", permissions) : [],
     requireFresh: optionalBoolean("context.requireFresh", requireFresh),
     minEpoch: optionalInteger("context.minEpoch", minEpoch, 0),
     maxAge: optionalInteger("context.maxAge", maxAge, undefined),
   };
-}
-
-function readPermissions(permissions: unknown): string[] {
-  if (!Array.isArray(permissions)) throw wrongType("context.permissions", "an array of strings", permissions);
-  const list: string[] = [];
-  for (let index = 0; index < permissions.length; index += 1) {
-    const permission: unknown = permissions[index];
-    if (typeof permission !== "string") throw wrongType(`context.permissions[${index}]`, "a string", permission);
-    list.push(permission);
-  }
-  return list;
 }
 
 /** Half a character would be encoded as U+FFFD, which may stand in a tenant; nothing is no tenant. */

@@ -36,6 +36,30 @@ export function requireBytes(parameter: string, value: unknown): Uint8Array {
   throw wrongType(parameter, "a Uint8Array or an ArrayBuffer", value);
 }
 
+/** A list of strings, as a copy. It is read by its places: walking through it is the caller's code. */
+export function requireStrings(parameter: string, value: unknown): string[] {
+  if (!Array.isArray(value)) throw wrongType(parameter, "an array of strings", value);
+  const list: string[] = [];
+  for (let index = 0; index < value.length; index += 1) {
+    const text: unknown = value[index];
+    if (typeof text !== "string") throw wrongType(`${parameter}[${index}]`, "a string", text);
+    list.push(text);
+  }
+  return list;
+}
+
+/** Anything that can be called. */
+export type AnyFunction = (...parameters: any[]) => unknown;
+
+export function requireFunction(parameter: string, value: unknown): AnyFunction {
+  if (typeof value !== "function") throw wrongType(parameter, "a function", value);
+  return value as AnyFunction;
+}
+
+export function optionalFunction(parameter: string, value: unknown): AnyFunction | undefined {
+  return value === undefined ? undefined : requireFunction(parameter, value);
+}
+
 export function optionalBoolean(parameter: string, value: unknown): boolean {
   if (value === undefined) return false;
   if (typeof value !== "boolean") throw wrongType(parameter, "a boolean", value);

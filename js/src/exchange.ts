@@ -65,6 +65,16 @@ export class Exchange {
   }
 
   /**
+   * The one line that a call has left, whose status this is; or the failure.
+   *
+   * @throws {ClavigerError} as {@link Exchange.check}.
+   */
+  answer(status: number): string {
+    this.check(status);
+    return this.lines()[0] as string;
+  }
+
+  /**
    * What a call returned; or the failure that it has left.
    *
    * @throws {ClavigerError} if that is negative or nothing.

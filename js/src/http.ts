@@ -4,7 +4,7 @@ import { denialClasses, policyReasons } from "./denial-codes.js";
 import { optionalBoolean, requireObject } from "./errors.js";
 import { type HeadersLike, type HeaderValue, type RequestLike, requestValuesOf, valuesOf } from "./headers.js";
 import { parseKey } from "./keys.js";
-import type { Denied, Verdict } from "./verdict.js";
+import { type Denied, type Verdict, deniedUnknown } from "./verdict.js";
 
 /** Which headers a key is read from. The names of schemes are read in upper and lower case. */
 export interface Credentials {
@@ -114,7 +114,7 @@ export async function verifyRequest(
   if (credential.key !== null) return verifier.verify(credential.key, options);
   readNow("options", options);
   readFacts(options);
-  return { verified: false, code: credential.code, keyId: null, freshness: null, epoch: null, age: null };
+  return deniedUnknown(credential.code);
 }
 
 /**

@@ -70,8 +70,7 @@ export function generateKey(options: OpaqueKeyOptions | SignedKeyOptions): Gener
 
 /** The key that a call has left in the buffer, if it did not fail. */
 function generated(prefix: string, status: number): GeneratedKey {
-  exchange.check(status);
-  const key = exchange.lines()[0] as string;
+  const key = exchange.answer(status);
   const start = prefix.length + 1;
   return { key, keyId: key.slice(start, start + KEY_ID_LENGTH) };
 }
@@ -98,8 +97,7 @@ export function generateSharedSecret(options: SharedSecretOptions): string {
     throw new TypeError('options.purpose must be "issuing" or "integration"');
   }
   putRandom(exchange, SECRET_ENTROPY);
-  exchange.check(generate_shared_secret(purpose === "integration", version));
-  return exchange.lines()[0] as string;
+  return exchange.answer(generate_shared_secret(purpose === "integration", version));
 }
 
 /**

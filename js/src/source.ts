@@ -1,5 +1,5 @@
 /** Where keyrings come from: what a source has to be, and holding it to that. */
-import { ClavigerError, requireBytes, requireInteger, requireObject, requireString, wrongType } from "./errors.js";
+import { ClavigerError, optionalFunction, requireBytes, requireFunction, requireInteger, requireObject, requireString } from "./errors.js";
 
 /** The runtime's `AbortSignal`; what is used of it where the types of a project know none. */
 export type AbortSignalLike = typeof globalThis extends { AbortSignal: { prototype: infer T } }
@@ -50,13 +50,8 @@ export interface KeyringSource {
 /** Looks whether a value can be a source. */
 export function requireSource(parameter: string, value: unknown): KeyringSource {
   const source = requireObject(parameter, value);
-  for (const method of ["keyring", "part"]) {
-    if (typeof source[method] !== "function") throw wrongType(`${parameter}.${method}`, "a function", source[method]);
-  }
-  for (const method of ["rememberedEpoch", "rememberEpoch"]) {
-    const given = source[method];
-    if (given !== undefined && typeof given !== "function") throw wrongType(`${parameter}.${method}`, "a function", given);
-  }
+  for (const method of ["keyring", "part"]) requireFunction(`${parameter}.${method}`, source[method]);
+  for (const method of ["rememberedEpoch", "rememberEpoch"]) optionalFunction(`${parameter}.${method}`, source[method]);
   return source as unknown as KeyringSource;
 }
 

@@ -7,7 +7,7 @@
  */
 import { build_keyring, generate_keyring_key, generate_opaque_key, generate_shared_secret, generate_signed_key } from "../wasm/testing.js";
 import { unixSeconds } from "./clock.js";
-import { ClavigerError, optionalBoolean, requireInteger, requireObject, requireString, wrongType } from "./errors.js";
+import { ClavigerError, optionalBoolean, requireFunction, requireInteger, requireObject, requireString, requireStrings, wrongType } from "./errors.js";
 import { KEYRING_KEY_ENTROPY, OPAQUE_KEY_ENTROPY, SECRET_ENTROPY, SIGNED_KEY_ENTROPY, putRandom } from "./exchange.js";
 import type { GeneratedKey } from "./keys.js";
 import type { Limit } from "./policy.js";
@@ -119,13 +119,12 @@ export class TestRing implements KeyringSource {
     const { freshFor = 60, validFor = 86_400, now = unixSeconds, ...rest } = requireObject("options", options);
     const [unknown] = Object.keys(rest);
     if (unknown !== undefined) throw new TypeError(`options.${unknown} is unknown: a ring has freshFor, validFor, now`);
-    if (typeof now !== "function") throw wrongType("options.now", "a function", now);
+    const clock = requireFunction("options.now", now);
     this.#freshFor = requireInteger("options.freshFor", freshFor);
     this.#validFor = requireInteger("options.validFor", validFor);
-    this.#now = () => requireInteger("options.now()", (now as () => unknown)());
+    this.#now = () => requireInteger("options.now()", clock());
     putRandom(exchange, KEYRING_KEY_ENTROPY);
-    exchange.check(generate_keyring_key());
-    this.keyringKey = exchange.lines()[0] as string;
+    this.keyringKey = exchange.answer(generate_keyring_key());
     this.#keyringId = this.keyringKey.slice(PREFIX_OF_KEYRING_KEYS.length).split("_")[0] as string;
   }
 
@@ -196,16 +195,14 @@ export class TestRing implements KeyringSource {
   #generate(kind: unknown, prefix: string, tenant: string, now: number): string {
     if (kind === "opaque" || kind === "opaque_signing") {
       putRandom(exchange, OPAQUE_KEY_ENTROPY, [prefix]);
-      exchange.check(generate_opaque_key(kind === "opaque_signing"));
-      return exchange.lines()[0] as string;
+      return exchange.answer(generate_opaque_key(kind === "opaque_signing"));
     }
     if (kind !== "signed") throw new TypeError('options.kind must be "opaque", "opaque_signing" or "signed"');
     const secrets = this.#issuingSecrets.filter((secret) => secret.prefix === prefix);
     const known = secrets.find((secret) => secret.tenant === tenant)?.secret;
     const secret = known ?? generateIssuingSecret(secrets.length + 1);
     putRandom(exchange, SIGNED_KEY_ENTROPY, [prefix, secret]);
-    exchange.check(generate_signed_key(now, -1, false));
-    const key = exchange.lines()[0] as string;
+    const key = exchange.answer(generate_signed_key(now, -1, false));
     if (known === undefined) this.#issuingSecrets.push({ prefix, tenant, secret });
     return key;
   }
@@ -236,8 +233,7 @@ export class TestRing implements KeyringSource {
 
 function generateIssuingSecret(version: number): string {
   putRandom(exchange, SECRET_ENTROPY);
-  exchange.check(generate_shared_secret(false, version));
-  return exchange.lines()[0] as string;
+  return exchange.answer(generate_shared_secret(false, version));
 }
 
 /** Reads terms, and takes none of an unknown name: a test that misspells one would test something else. */
@@ -261,9 +257,9 @@ function readTerm(name: string, value: unknown): unknown {
       return value === null ? null : requireString(option, value);
     case "permissions":
     case "networks":
-      return readList(option, value, requireString);
+      return requireStrings(option, value);
     case "limits":
-      return readList(option, value, readLimit);
+      return readLimits(option, value);
     case "readOnly":
     case "revoked":
     case "disabled":
@@ -276,9 +272,9 @@ function readTerm(name: string, value: unknown): unknown {
   }
 }
 
-function readList<T>(option: string, value: unknown, read: (option: string, entry: unknown) => T): T[] {
+function readLimits(option: string, value: unknown): Limit[] {
   if (!Array.isArray(value)) throw wrongType(option, "an array", value);
-  return value.map((entry: unknown, index) => read(`${option}[${index}]`, entry));
+  return value.map((limit: unknown, index) => readLimit(`${option}[${index}]`, limit));
 }
 
 function readLimit(option: string, value: unknown): Limit {

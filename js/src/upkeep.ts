@@ -1,5 +1,5 @@
 /** How a verifier is told to keep its keyring up to date by itself. */
-import { ClavigerError, optionalInteger, requireObject, wrongType } from "./errors.js";
+import { ClavigerError, optionalFunction, optionalInteger, requireObject, wrongType } from "./errors.js";
 import { type Tell, type VerifierEvent, telling } from "./events.js";
 import { type KeyringSource, requireSource } from "./source.js";
 
@@ -61,14 +61,13 @@ export function readUpkeep(options: Record<string, unknown>): Upkeep {
     if (value !== undefined && given === undefined) throw new ClavigerError("invalid_options", `options.${name} needs options.source`);
   }
   const limit = optionalInteger("options.cacheBytes", cacheBytes, undefined);
-  if (onEvent !== undefined && typeof onEvent !== "function") throw wrongType("options.onEvent", "a function", onEvent);
   return {
     source: given,
     refreshSeconds: refresh,
     timeoutSeconds: timeout ?? TIMEOUT_SECONDS,
     partsLimit: limit ?? (given === undefined ? undefined : CACHE_BYTES),
     bundleLimit: limit,
-    tell: telling(onEvent as Tell | undefined),
+    tell: telling(optionalFunction("options.onEvent", onEvent) as Tell | undefined),
     maxKeys: usage === undefined ? undefined : readMaxKeys(usage),
   };
 }

@@ -113,8 +113,9 @@ export const KEY_ID_LENGTH = 11;
 /** Numbers in what a verification leaves behind: the record, and the address of the policy. */
 export const OUTPUT_LENGTH = 33;
 
-function fault(): Denied {
-  return { verified: false, code: "verifier_fault", keyId: null, freshness: null, epoch: null, age: null };
+/** A denial of whom nothing is known, by nothing that is known. */
+export function deniedUnknown(code: DenialCode): Denied {
+  return { verified: false, code, keyId: null, freshness: null, epoch: null, age: null };
 }
 
 /** Reads what a verification left in `output`; `text` is what was presented, `policies` those of the keyring. */
@@ -131,10 +132,10 @@ export function readVerdict(
   const freshness = freshnesses[head >>> 24];
   const number = (head >>> 8) & 0xff;
   const kind = number === IMPORTED ? "imported" : kinds[number];
-  if ((head & 0xff) !== 0 || kind === undefined || freshness === undefined) return fault();
+  if ((head & 0xff) !== 0 || kind === undefined || freshness === undefined) return deniedUnknown("verifier_fault");
   const stateless = freshness === "stateless";
   // Whoever has a keyring knows whose the key is.
-  if (stateless === ((flags & HAS_POLICY) !== 0) || (policies === undefined) !== stateless) return fault();
+  if (stateless === ((flags & HAS_POLICY) !== 0) || (policies === undefined) !== stateless) return deniedUnknown("verifier_fault");
   return new VerifiedKey(kind, freshness, flags, output, text, memory, policies);
 }
 
@@ -247,7 +248,7 @@ class VerifiedKey implements Verified {
 
 function readDenied(number: number, head: number, output: Uint32Array): Denied {
   const code = denialCodes[number];
-  if (code === undefined) return fault();
+  if (code === undefined) return deniedUnknown("verifier_fault");
   const freshness = freshnesses[head >>> 24] ?? null;
   const keyring = freshness === "fresh" || freshness === "stale";
   const denied: Denied = {

@@ -1,5 +1,5 @@
 /** A source in a namespace of names and values: Cloudflare Workers KV, R2, or anything that has a `get`. */
-import { ClavigerError, optionalInteger, requireObject, requireString, wrongType } from "../errors.js";
+import { ClavigerError, optionalInteger, requireFunction, requireObject, requireString, wrongType } from "../errors.js";
 import type { KeyringSource, SourceKeyring } from "../source.js";
 import { MOST_KEYRING_BYTES, MOST_PART_BYTES, checkHash, checkLength } from "./limits.js";
 
@@ -33,7 +33,7 @@ const LEAST_CACHE_TTL = 30;
  */
 export function kvSource(namespace: KvNamespace, options: KvSourceOptions = {}): KeyringSource {
   const bucket = requireObject("namespace", namespace);
-  if (typeof bucket["get"] !== "function") throw wrongType("namespace.get", "a function", bucket["get"]);
+  requireFunction("namespace.get", bucket["get"]);
   const { prefix = "", cacheTtl } = requireObject("options", options);
   const before = requireString("options.prefix", prefix);
   const ttl = optionalInteger("options.cacheTtl", cacheTtl, undefined);

@@ -1,5 +1,5 @@
 /** A source over HTTP: any web server, object storage or CDN. */
-import { ClavigerError, requireObject, requireString, wrongType } from "../errors.js";
+import { ClavigerError, optionalFunction, requireObject, requireString } from "../errors.js";
 import type { AbortSignalLike, KeyringSource } from "../source.js";
 import { MOST_KEYRING_BYTES, MOST_PART_BYTES, checkHash, checkLength } from "./limits.js";
 
@@ -45,9 +45,9 @@ export function urlSource(url: string | { readonly href: string }, options: UrlS
   for (const [name, value] of Object.entries(requireObject("options.headers", headers))) {
     sent[name] = requireString(`options.headers[${JSON.stringify(name)}]`, value);
   }
-  if (given !== undefined && typeof given !== "function") throw wrongType("options.fetch", "a function", given);
+  const own = optionalFunction("options.fetch", given) as Fetch | undefined;
   // Looked up at each call, and called without a receiver.
-  const get: Fetch = given === undefined ? (to, init) => fetch(to, init as RequestInit) : (given as Fetch);
+  const get: Fetch = own ?? ((to, init) => fetch(to, init as RequestInit));
 
   return {
     async keyring(known, { signal }) {
