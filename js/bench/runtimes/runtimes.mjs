@@ -9,11 +9,11 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { generateKey, generateSharedSecret } from "claviger";
-import { bun, deno } from "../../../tests/packages/lib/tools.mjs";
+import { serving } from "../../../tests/packages/lib/processes.mjs";
+import { bun, deno, workerd, workerdAddress } from "../../../tests/packages/lib/tools.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const [rings] = process.argv.slice(2);
-const workerdProgram = createRequire(import.meta.url)("workerd").default;
 const wasm = createRequire(import.meta.url).resolve("claviger/claviger.wasm");
 const ROUNDS = 25;
 const ROUND_MS = 20;
@@ -30,38 +30,42 @@ async function milliseconds(work) {
   return Number(process.hrtime.bigint() - started) / 1e6;
 }
 
-/** A process that answers a line of standard input by a line of standard output. */
-async function program(command, args) {
+/** Has a process while `use` is at work, that answers a line of standard input by a line of standard output. */
+async function inProcess(command, args, use) {
   const child = spawn(command, args, { cwd: here, stdio: ["pipe", "pipe", "inherit"], env: { ...process.env, DENO_NO_UPDATE_CHECK: "1" } });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const answer = async (expected) => {
     const { value } = await lines.next();
     if (value !== expected) throw new Error(`${command} said ${value} for ${expected}`);
   };
-  await answer("ready");
-  const ask = (name, count) => (child.stdin.write(`${name} ${count}\n`), answer("done"));
-  return { ask, end: () => child.kill() };
+  try {
+    await answer("ready");
+    return await use((name, count) => (child.stdin.write(`${name} ${count}\n`), answer("done")));
+  } finally {
+    child.kill();
+  }
 }
 
-/** A workerd with one Worker; the port on which it listens. */
-async function workerd(script, bindings) {
+/** Has a workerd with one Worker while `use` is at work, which gets its address. */
+async function inWorkerd(script, bindings, use) {
   const folder = mkdtempSync(join(tmpdir(), "claviger-bench-"));
-  await build({
-    entryPoints: [join(here, script)],
-    bundle: true,
-    format: "esm",
-    conditions: ["workerd"],
-    outfile: join(folder, "worker.js"),
-    // As wrangler has it: the WebAssembly is a module beside the script.
-    plugins: [{ name: "wasm", setup: ({ onResolve }) => onResolve({ filter: /\.wasm$/ }, () => ({ path: "claviger.wasm", external: true })) }],
-    logLevel: "warning",
-  });
-  copyFileSync(wasm, join(folder, "claviger.wasm"));
-  for (const { name, bytes } of bindings) if (bytes) writeFileSync(join(folder, name), bytes);
-  const values = bindings.map(({ name, bytes, text }) => `(name = "${name}", ${bytes ? `data = embed "${name}"` : `text = "${text}"`})`);
-  writeFileSync(
-    join(folder, "config.capnp"),
-    `using Workerd = import "/workerd/workerd.capnp";
+  try {
+    await build({
+      entryPoints: [join(here, script)],
+      bundle: true,
+      format: "esm",
+      conditions: ["workerd"],
+      outfile: join(folder, "worker.js"),
+      // As wrangler has it: the WebAssembly is a module beside the script.
+      plugins: [{ name: "wasm", setup: ({ onResolve }) => onResolve({ filter: /\.wasm$/ }, () => ({ path: "claviger.wasm", external: true })) }],
+      logLevel: "warning",
+    });
+    copyFileSync(wasm, join(folder, "claviger.wasm"));
+    for (const { name, bytes } of bindings) if (bytes) writeFileSync(join(folder, name), bytes);
+    const values = bindings.map(({ name, bytes, text }) => `(name = "${name}", ${bytes ? `data = embed "${name}"` : `text = "${text}"`})`);
+    writeFileSync(
+      join(folder, "config.capnp"),
+      `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [(name = "main", worker = .worker)],
   sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
@@ -72,30 +76,25 @@ const worker :Workerd.Worker = (
   compatibilityDate = "2026-01-01",
 );
 `,
-  );
-  const child = spawn(workerdProgram, ["serve", "config.capnp", "--control-fd=1"], { cwd: folder, stdio: ["ignore", "pipe", "inherit"] });
-  const [line] = await Promise.race([
-    createInterface({ input: child.stdout })[Symbol.asyncIterator]().next().then(({ value }) => [value]),
-    new Promise((_, reject) => child.once("exit", () => reject(new Error("workerd did not start")))),
-  ]);
-  const end = () => {
-    child.kill();
+    );
+    const options = { cwd: folder, seconds: 300, ready: workerdAddress };
+    return await serving(workerd(), ["serve", "config.capnp", "--control-fd=1"], options, use);
+  } finally {
     rmSync(folder, { recursive: true });
-  };
-  return { url: `http://127.0.0.1:${JSON.parse(line).port}/`, end };
+  }
 }
 
-async function askWorker({ url, end }) {
-  const ask = async (name, count) => {
+/** Asks the Worker of the cases. */
+function asking(url) {
+  return async (name, count) => {
     const response = await fetch(`${url}?case=${name}&count=${count}`);
     const text = await response.text();
     if (text !== "done") throw new Error(`workerd answered ${response.status} ${text}`);
   };
-  return { ask, end };
 }
 
 /** Nanoseconds a call, of each case, in turns; what asking itself takes is taken off. */
-async function measure({ ask }) {
+async function measure(ask) {
   const names = ["signed", "claviger", "subtle"];
   const counts = {};
   // Every part of the keyring is touched, and compilers have done what they do.
@@ -123,23 +122,18 @@ async function hotPaths() {
     { name: "BUNDLE", bytes: read("small.bundle") },
     { name: "KEYS", bytes: read("small.keys") },
   ];
-  const starts = {
-    Node: () => program(process.execPath, ["server.mjs", rings]),
-    Deno: () => program(deno(), ["run", "--no-remote", "--allow-read", "server.mjs", rings]),
-    Bun: () => program(bun(), ["server.mjs", rings]),
-    workerd: async () => askWorker(await workerd("worker.mjs", bindings)),
+  const measured = {
+    Node: () => inProcess(process.execPath, ["server.mjs", rings], measure),
+    Deno: () => inProcess(deno(), ["run", "--no-remote", "--allow-read", "server.mjs", rings], measure),
+    Bun: () => inProcess(bun(), ["server.mjs", rings], measure),
+    workerd: () => inWorkerd("worker.mjs", bindings, (url) => measure(asking(url))),
   };
-  for (const [name, start] of Object.entries(starts)) {
-    const runtime = await start();
-    try {
-      const { signed, claviger, subtle } = await measure(runtime);
-      print(`${name}, verifyKey of signed keys, no keyring`, signed, "ns");
-      print(`${name}, verifyKey, keyring of 10 thousand keys`, claviger, "ns");
-      print(`${name}, its own crypto.subtle.verify, awaited, 54 bytes`, subtle, "ns");
-      print(`${name}, crypto.subtle.verify takes so many times a signed key's time`, subtle / signed, "×");
-    } finally {
-      runtime.end();
-    }
+  for (const [name, figures] of Object.entries(measured)) {
+    const { signed, claviger, subtle } = await figures();
+    print(`${name}, verifyKey of signed keys, no keyring`, signed, "ns");
+    print(`${name}, verifyKey, keyring of 10 thousand keys`, claviger, "ns");
+    print(`${name}, its own crypto.subtle.verify, awaited, 54 bytes`, subtle, "ns");
+    print(`${name}, crypto.subtle.verify takes so many times a signed key's time`, subtle / signed, "×");
   }
 }
 
@@ -159,17 +153,13 @@ async function firstVerdict(secret, key) {
 }
 
 async function firstRequest(secret, key) {
-  const first = async (script) => {
-    const { url, end } = await workerd(script, [{ name: "SECRET", text: secret }]);
-    try {
-      return await milliseconds(async () => {
+  const first = (script) =>
+    inWorkerd(script, [{ name: "SECRET", text: secret }], (url) =>
+      milliseconds(async () => {
         const text = await (await fetch(url, { headers: { "x-api-key": key } })).text();
         if (text !== "hello") throw new Error(`workerd answered ${text}`);
-      });
-    } finally {
-      end();
-    }
-  };
+      }),
+    );
   const [empty, verifying] = [[], []];
   for (let start = 0; start < STARTS; start += 1) {
     empty.push(await first("empty.mjs"));

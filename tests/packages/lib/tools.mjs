@@ -39,6 +39,12 @@ export const deno = () => inOneOf(["@deno"], "deno", "Deno");
 export const bun = () => inOneOf(["@oven"], "bin/bun", "Bun");
 export const workerd = () => found(require("workerd").default, "workerd");
 
+/** Where a workerd listens: it tells on its control descriptor, which is its standard output, when it does. */
+export function workerdAddress({ stdout }) {
+  const line = stdout.split("\n").find((line) => line.includes('"listen"'));
+  return line && `http://127.0.0.1:${JSON.parse(line).port}/`;
+}
+
 function inOneOf([scope], program, what) {
   const platform = `${process.platform}-${process.arch}`;
   const names = scope === "@deno" ? [`${platform}-glibc`, platform] : [`bun-${platform}`, `bun-${platform}-baseline`];

@@ -3,19 +3,13 @@ import { bundleIn } from "../lib/bundle.mjs";
 import { answers, askWorker, freePort } from "../lib/http.mjs";
 import { run, serving } from "../lib/processes.mjs";
 import { reportIn } from "../lib/project.mjs";
-import { node, packageVersion, tool, versionOf, workerd } from "../lib/tools.mjs";
+import { node, packageVersion, tool, versionOf, workerd, workerdAddress } from "../lib/tools.mjs";
 
 /** Bundles the Worker as wrangler would: one script, and the WebAssembly beside it. */
 async function bundle({ folder, path }) {
   const flags = ["--bundle", "--format=esm", "--conditions=workerd", "--loader:.wasm=copy", "--asset-names=[name]", "--sourcemap"];
   await run(node, [tool("esbuild/bin/esbuild"), "worker.js", ...flags, "--log-level=warning", "--outfile=out/worker.js"], { cwd: folder });
   return bundleIn(path("out"));
-}
-
-/** workerd tells on its control descriptor when it listens, and where. */
-function listening({ stdout }) {
-  const line = stdout.split("\n").find((line) => line.includes('"listen"'));
-  return line && `http://127.0.0.1:${JSON.parse(line).port}/`;
 }
 
 const wrangler = () => tool("wrangler/bin/wrangler.js");
@@ -38,7 +32,7 @@ export const workerRows = [
     run: async (project) => {
       const { entry, size } = await bundle(project);
       const parameters = ["serve", "config.capnp", "--control-fd=1"];
-      const report = await serving(workerd(), parameters, { cwd: project.folder, ready: listening }, (url) => askWorker(url, project.vectors));
+      const report = await serving(workerd(), parameters, { cwd: project.folder, ready: workerdAddress }, (url) => askWorker(url, project.vectors));
       return { ...report, entry, size };
     },
   },
