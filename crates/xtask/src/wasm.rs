@@ -106,7 +106,8 @@ pub(crate) fn build_for_js() -> Result<()> {
 /// Compiles a crate, with these features in the place of its default ones.
 fn compile(package: &str, features: Option<&str>) -> Result<(Toolchain, PathBuf)> {
     let toolchain = Toolchain::for_target(TARGET)?;
-    note(&format!("compiling {package} to WebAssembly {}", features.unwrap_or_default()));
+    let which = features.filter(|features| !features.is_empty()).map(|features| format!(" ({features})"));
+    note(&format!("compiling {package} to WebAssembly{}", which.unwrap_or_default()));
     let mut flags = vec!["-Ctarget-feature=+simd128,+bulk-memory".to_owned()];
     // Nothing recurses and no frame is large; the default of 1 MiB is memory that every instance would have to have.
     flags.push("-Clink-arg=-zstack-size=65536".to_owned());
