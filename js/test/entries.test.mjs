@@ -92,6 +92,29 @@ test("without memory nothing is written", () => {
   assert.equal(alone(`${SPY} ${CODE} ${program}`), "no_memory no_memory\n");
 });
 
+/** A module that has what the glue looks for, and says that its ABI is of this version. */
+function ofVersion(version) {
+  const named = (name, kind, index) => [name.length, ...Buffer.from(name), kind, index];
+  const exported = [3, ...named("memory", 2, 0), ...named("__wbindgen_start", 0, 0), ...named("abi_version", 0, 1)];
+  const sections = [
+    [1, [2, 0x60, 0, 0, 0x60, 0, 1, 0x7f]],
+    [3, [2, 0, 1]],
+    [5, [1, 0, 1]],
+    [7, exported],
+    [10, [2, 2, 0, 0x0b, 4, 0, 0x41, version, 0x0b]],
+  ];
+  return [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, ...sections.flatMap(([id, bytes]) => [id, bytes.length, ...bytes])];
+}
+
+test("WebAssembly of another version is refused", () => {
+  const given = (version) => `claviger.provideWasm(new Uint8Array(${JSON.stringify(ofVersion(version))}));`;
+  const said = (version) =>
+    alone(`${given(version)} try { claviger.parseKey("x"); } catch (error) { console.log(error.code, error.cause?.message); }`);
+  assert.equal(said(node.abiVersion + 1), `wrong_wasm ABI version ${node.abiVersion + 1}\n`);
+  // One of this version would be taken.
+  assert.doesNotMatch(said(node.abiVersion), /wrong_wasm/);
+});
+
 test("the package tests itself, and edge runtimes have it do so before requests come", () => {
   assert.equal(node.selfTest(), undefined);
   assert.equal(alone(`${CODE} console.log(code(claviger.selfTest))`), "no_wasm\n");
