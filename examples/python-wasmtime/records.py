@@ -38,6 +38,12 @@ DENIAL_CODES = {
     4: "wrong_prefix",
     5: "unknown_key",
     6: "bad_secret",
+    7: "bad_signature",
+    8: "signature_expired",
+    9: "signature_from_future",
+    10: "component_missing",
+    11: "digest_mismatch",
+    12: "replayed",
     32: "revoked",
     33: "disabled",
     35: "not_yet_valid",
@@ -53,6 +59,7 @@ DENIAL_CODES = {
     68: "keyring_expired",
     69: "keyring_stale",
     70: "keyring_invalid",
+    71: "replay_unavailable",
 }
 
 STATUSES = {

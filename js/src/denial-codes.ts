@@ -14,6 +14,18 @@ export type DenialCode =
   | "unknown_key"
   /** The secret in the key is wrong: the key was made up or changed, regenerated since, or made with another issuing secret of the same version. *Solution:* If the caller is honest, issue a new key. Otherwise look for what else this caller tries. */
   | "bad_secret"
+  /** No signature of the request or webhook is one that a secret of the verifier makes: the message was changed on its way, or was signed with another secret or in another way. *Solution:* Give both sides the same secret, and sign and verify the very bytes that are sent: a body that was parsed and written anew is another one. */
+  | "bad_signature"
+  /** The request or webhook was signed longer ago than the verifier accepts, or says that its signature is no longer good. *Solution:* Sign anew for each attempt to send, and set the clocks of both sides by the same source. */
+  | "signature_expired"
+  /** The request or webhook was signed further ahead of the verifier's clock than it accepts. *Solution:* Set the clocks of both sides by the same source. */
+  | "signature_from_future"
+  /** The signature does not cover everything that the verifier demands, or covers something that the request does not have. *Solution:* Sign every component that the verifier demands, and let no proxy take signed header fields away. */
+  | "component_missing"
+  /** The body is not the one whose digest was signed. *Solution:* Make the digest of the very bytes that are sent, and let no proxy change them. */
+  | "digest_mismatch"
+  /** The signature was presented before, and each one is good for a single request. *Solution:* Sign every request anew, with a nonce of its own. If the caller did, look for who sends his requests again. */
+  | "replayed"
   /** The key was revoked: expired at once by an operator, for good. *Solution:* Issue a new key. If the key was compromised, look at what it was used for. */
   | "revoked"
   /** The key, its group, its owner or its tenant is switched off. *Solution:* Switch it on again, if it should be. */
@@ -43,7 +55,9 @@ export type DenialCode =
   /** The keyring is older than this request allows: stale where it must be fresh, of an earlier epoch, or too many seconds old. *Solution:* Refresh the keyring and verify again. */
   | "keyring_stale"
   /** A part of the keyring is not what its root says, or names what is not there. Nothing is decided by it. *Solution:* Fetch the keyring again. If it stays, its publisher is at fault: build it as a whole. */
-  | "keyring_invalid";
+  | "keyring_invalid"
+  /** The store of nonces that were seen cannot be asked, or is full, so a request that is sent again could not be told from a new one. *Solution:* Mend the store, or give it more room, and send the request again. */
+  | "replay_unavailable";
 
 /** The codes by their numbers in WebAssembly memory. */
 export const denialCodes: Readonly<Record<number, DenialCode>> = {
@@ -53,6 +67,12 @@ export const denialCodes: Readonly<Record<number, DenialCode>> = {
   4: "wrong_prefix",
   5: "unknown_key",
   6: "bad_secret",
+  7: "bad_signature",
+  8: "signature_expired",
+  9: "signature_from_future",
+  10: "component_missing",
+  11: "digest_mismatch",
+  12: "replayed",
   32: "revoked",
   33: "disabled",
   35: "not_yet_valid",
@@ -68,6 +88,7 @@ export const denialCodes: Readonly<Record<number, DenialCode>> = {
   68: "keyring_expired",
   69: "keyring_stale",
   70: "keyring_invalid",
+  71: "replay_unavailable",
 };
 
 /**

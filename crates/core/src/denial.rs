@@ -110,6 +110,28 @@ codes! {
         "The secret in the key is wrong: the key was made up or changed, regenerated since, or made with another \
          issuing secret of the same version.",
         "If the caller is honest, issue a new key. Otherwise look for what else this caller tries.";
+    BadSignature = 7, "bad_signature", Unproven,
+        "No signature of the request or webhook is one that a secret of the verifier makes: the message was changed on \
+         its way, or was signed with another secret or in another way.",
+        "Give both sides the same secret, and sign and verify the very bytes that are sent: a body that was parsed and \
+         written anew is another one.";
+    SignatureExpired = 8, "signature_expired", Unproven,
+        "The request or webhook was signed longer ago than the verifier accepts, or says that its signature is no \
+         longer good.",
+        "Sign anew for each attempt to send, and set the clocks of both sides by the same source.";
+    SignatureFromFuture = 9, "signature_from_future", Unproven,
+        "The request or webhook was signed further ahead of the verifier's clock than it accepts.",
+        "Set the clocks of both sides by the same source.";
+    ComponentMissing = 10, "component_missing", Unproven,
+        "The signature does not cover everything that the verifier demands, or covers something that the request does \
+         not have.",
+        "Sign every component that the verifier demands, and let no proxy take signed header fields away.";
+    DigestMismatch = 11, "digest_mismatch", Unproven,
+        "The body is not the one whose digest was signed.",
+        "Make the digest of the very bytes that are sent, and let no proxy change them.";
+    Replayed = 12, "replayed", Unproven,
+        "The signature was presented before, and each one is good for a single request.",
+        "Sign every request anew, with a nonce of its own. If the caller did, look for who sends his requests again.";
     Revoked = 32, "revoked", Policy,
         "The key was revoked: expired at once by an operator, for good.",
         "Issue a new key. If the key was compromised, look at what it was used for.";
@@ -162,6 +184,10 @@ codes! {
     KeyringInvalid = 70, "keyring_invalid", Fault,
         "A part of the keyring is not what its root says, or names what is not there. Nothing is decided by it.",
         "Fetch the keyring again. If it stays, its publisher is at fault: build it as a whole.";
+    ReplayUnavailable = 71, "replay_unavailable", Fault,
+        "The store of nonces that were seen cannot be asked, or is full, so a request that is sent again could not be \
+         told from a new one.",
+        "Mend the store, or give it more room, and send the request again.";
 }
 
 impl fmt::Display for DenialCode {
@@ -205,10 +231,12 @@ mod tests {
         assert_eq!(
             list,
             "1 missing\n2 malformed\n3 bad_checksum\n4 wrong_prefix\n5 unknown_key\n6 bad_secret\n\
+             7 bad_signature\n8 signature_expired\n9 signature_from_future\n10 component_missing\n\
+             11 digest_mismatch\n12 replayed\n\
              32 revoked\n33 disabled\n35 not_yet_valid\n36 expired\n37 lifetime_required\n\
              38 wrong_tenant\n39 ip_not_allowed\n40 insufficient_permission\n\
              64 pool_exhausted\n65 verifier_fault\n66 not_configured\n67 keyring_unavailable\n\
-             68 keyring_expired\n69 keyring_stale\n70 keyring_invalid\n"
+             68 keyring_expired\n69 keyring_stale\n70 keyring_invalid\n71 replay_unavailable\n"
         );
     }
 }

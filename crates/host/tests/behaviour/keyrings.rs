@@ -80,6 +80,14 @@ fn hosted_and_native_verifiers_are_interchangeable() {
         DenialCode::NotConfigured,
         DenialCode::KeyringUnavailable,
         DenialCode::KeyringInvalid,
+        // Signatures of requests and webhooks.
+        DenialCode::BadSignature,
+        DenialCode::SignatureExpired,
+        DenialCode::SignatureFromFuture,
+        DenialCode::ComponentMissing,
+        DenialCode::DigestMismatch,
+        DenialCode::Replayed,
+        DenialCode::ReplayUnavailable,
     ];
     for &code in DenialCode::ALL.iter().filter(|code| !elsewhere.contains(code)) {
         assert!(codes.contains(&Some(code)), "{code}");
