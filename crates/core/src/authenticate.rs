@@ -8,6 +8,7 @@ use crate::{
     keyring::{NO_RECORD, Record},
     mac::MacKey,
     parse::Parsed,
+    signature::SigningKey,
 };
 use ctutils::CtEq;
 
@@ -48,6 +49,16 @@ pub(crate) fn access_token<'k>(
         tag.as_slice().ct_eq(parsed.secret().as_slice()).to_bool()
     });
     if mac.is_some() { proven } else { Err(DenialCode::UnknownKey) }
+}
+
+/// Proves a signature by the record of its key, whose verifier value is the signing secret. Returns that record.
+pub(crate) fn signature<'k>(
+    base: &[u8],
+    tag: &[u8],
+    records: &'k [Record],
+) -> Result<&'k Record, DenialCode> {
+    let proven = one_of(records, |record| SigningKey::of_value(record.value).proves(base, tag));
+    proven.map_err(|code| if code == DenialCode::BadSecret { DenialCode::BadSignature } else { code })
 }
 
 /// The record that `proves` accepts. All are tried, and a stand-in if there are none.

@@ -8,7 +8,7 @@ use crate::{
     mac::{self, MacKey},
     parse::MAX_KEY_LEN,
     prefix::KeyPrefix,
-    shared_secret::{Purpose, SharedSecret},
+    shared_secret::{Purpose, SharedSecret, WrongPurpose},
     text::SecretText,
     verifier_value::VerifierValue,
 };
@@ -23,6 +23,8 @@ pub struct IssuingKey {
     version: u8,
     signed_key: MacKey,
     access_token: MacKey,
+    /// Whether its signed keys may sign requests.
+    may_sign: bool,
 }
 
 impl IssuingKey {
@@ -32,7 +34,7 @@ impl IssuingKey {
     /// [`WrongPurpose`] if it is an integration secret, which never makes keys.
     pub fn new(prefix: KeyPrefix, secret: &SharedSecret) -> Result<Self, WrongPurpose> {
         if secret.purpose() != Purpose::Issuing {
-            return Err(WrongPurpose);
+            return Err(WrongPurpose { expected: Purpose::Issuing });
         }
         let prepared = |usage| {
             let mut subkey = secret.subkey(usage);
@@ -46,7 +48,14 @@ impl IssuingKey {
             version: secret.version(),
             signed_key: prepared("signed-key"),
             access_token: prepared("access-token"),
+            may_sign: false,
         })
+    }
+
+    /// The same, whose signed keys may also sign requests: whoever verifies accepts that then.
+    #[must_use]
+    pub fn for_signing(self) -> Self {
+        Self { may_sign: true, ..self }
     }
 
     /// Makes a signed key whose id is `entropy`: 8 random bytes of the operating system, used once.
@@ -100,6 +109,22 @@ impl IssuingKey {
         text.push(&base62::encode_u64(claims.as_u64()));
         text.push(letter);
         Ok(text)
+    }
+
+    /// Whether its signed keys may sign requests.
+    pub(crate) fn may_sign(&self) -> bool {
+        self.may_sign
+    }
+
+    /// The signing secret of the signed key whose text up to its kind letter this is: `sign` extracts it from the secret
+    /// that the issuing secret makes of that text.
+    pub(crate) fn signing_value(&self, text: &[u8], sign: &MacKey) -> [u64; 4] {
+        let mut secret = mac::tag_bytes(self.signed_key.tag(text));
+        let mut characters = base62::encode_secret(&secret);
+        let value = sign.tag(&characters);
+        secret.zeroize();
+        characters.zeroize();
+        value
     }
 
     /// The prefix of its keys.
@@ -158,18 +183,6 @@ impl fmt::Debug for IssuingKey {
             .finish()
     }
 }
-
-/// An integration secret was given where an issuing secret is needed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct WrongPurpose;
-
-impl fmt::Display for WrongPurpose {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("expected an issuing secret (cvgis_…), got an integration secret (cvgws_…), which never makes keys")
-    }
-}
-
-impl core::error::Error for WrongPurpose {}
 
 #[cfg(test)]
 mod tests {

@@ -10,14 +10,15 @@ use crate::{
     key_id::KeyId,
     keyring::{
         self, Freshness, FreshnessRequirement, Keyring, KeyringError, KeyringKey, NeededPart, PartKind,
-        Record, Source, Unknown,
+        Record, RingIssuer, Root, Source, Unknown,
     },
     mac::MacKey,
     parse::{KeyKind, Parsed},
     prefix::KeyPrefix,
-    resolve,
+    resolve::{self, Issuer},
     verdict::{Denied, Verdict, Verified},
     verifier_value::Extractors,
+    verify_request::RequestProof,
 };
 use alloc::{sync::Arc, vec::Vec};
 
@@ -90,7 +91,7 @@ pub(crate) struct KeyringVerifier {
     keys: Vec<KeyringKey>,
     pub(crate) keyring_id: Option<KeyId>,
     pub(crate) required: FreshnessRequirement,
-    extractors: Extractors,
+    pub(crate) extractors: Extractors,
     stand_in: MacKey,
     keyring: Option<Arc<Keyring>>,
     /// Those before it, the latest first: each decides where a part of the one after it is awaited.
@@ -101,11 +102,41 @@ pub(crate) struct KeyringVerifier {
 const MOST_EARLIER: usize = 4;
 
 /// Why a key is denied by a keyring.
-struct Refusal {
+pub(crate) struct Refusal {
     code: DenialCode,
     needed: Option<NeededPart>,
     /// The id of an imported key, which only its proof tells.
     key_id: Option<KeyId>,
+}
+
+impl Refusal {
+    /// The denial of a key that was presented with this id.
+    pub(crate) fn into_verdict<'k>(self, key_id: Option<KeyId>, freshness: Freshness) -> Verdict<'k> {
+        let Self { code, needed, key_id: of_proof } = self;
+        Verdict::Denied(Denied { code, key_id: of_proof.or(key_id), freshness: Some(freshness), needed })
+    }
+}
+
+/// How a request and a keyring stand in time.
+pub(crate) struct Moment {
+    pub(crate) now: u64,
+    age: u64,
+    pub(crate) freshness: Freshness,
+}
+
+impl Moment {
+    #[inline]
+    pub(crate) fn of(root: &Root, context: &RequestContext<'_>) -> Self {
+        // A clock that is behind the keyring's cannot know better than the keyring.
+        let now = context.now.max(root.issued_at);
+        let age = now.saturating_sub(root.issued_at);
+        let freshness = if age < root.fresh_for.into() {
+            Freshness::Fresh { epoch: root.epoch, age }
+        } else {
+            Freshness::Stale { epoch: root.epoch, age }
+        };
+        Self { now, age, freshness }
+    }
 }
 
 impl From<DenialCode> for Refusal {
@@ -267,10 +298,34 @@ impl KeyringVerifier {
             return self.verify_with(keyring, presented, context);
         }
         let verdict = self.verify_with(keyring, presented, context);
+        self.or_earlier(keyring, verdict, &|keyring| self.verify_with(keyring, presented, context))
+    }
+
+    /// What is known of a request that is signed.
+    pub(crate) fn verify_signed(
+        &self,
+        proof: &RequestProof<'_>,
+        context: &RequestContext<'_>,
+    ) -> Verdict<'_> {
+        let Some(keyring) = self.keyring.as_deref() else {
+            return Verdict::denied(DenialCode::KeyringUnavailable, Some(proof.name.id()));
+        };
+        let verdict = self.verify_signed_with(keyring, proof, context);
+        self.or_earlier(keyring, verdict, &|keyring| self.verify_signed_with(keyring, proof, context))
+    }
+
+    /// A verdict, or that of an earlier keyring where a part is on its way.
+    #[inline]
+    fn or_earlier<'k>(
+        &'k self,
+        keyring: &'k Keyring,
+        verdict: Verdict<'k>,
+        verify: &dyn Fn(&'k Keyring) -> Verdict<'k>,
+    ) -> Verdict<'k> {
         match &verdict {
             Verdict::Denied(Denied { needed: Some(needed), .. }) => {
                 let needed = *needed;
-                self.verify_with_earlier(keyring, needed, verdict, presented, context)
+                self.verify_with_earlier(keyring, needed, verdict, verify)
             }
             _ => verdict,
         }
@@ -285,15 +340,14 @@ impl KeyringVerifier {
         keyring: &'k Keyring,
         needed: NeededPart,
         present: Verdict<'k>,
-        presented: &[u8],
-        context: &RequestContext<'_>,
+        verify: &dyn Fn(&'k Keyring) -> Verdict<'k>,
     ) -> Verdict<'k> {
         let (mut keyring, mut needed) = (keyring, needed);
         for earlier in &self.earlier {
             if !keyring.is_awaited(needed.part, needed.index) {
                 break;
             }
-            let verdict = self.verify_with(earlier, presented, context);
+            let verdict = verify(earlier);
             match &verdict {
                 Verdict::Denied(Denied { needed: Some(part), .. }) => {
                     (keyring, needed) = (earlier, *part);
@@ -316,37 +370,23 @@ impl KeyringVerifier {
         presented: &[u8],
         context: &RequestContext<'_>,
     ) -> Verdict<'k> {
-        let root = &keyring.root;
-        // A clock that is behind the keyring's cannot know better than the keyring.
-        let now = context.now.max(root.issued_at);
-        let age = now.saturating_sub(root.issued_at);
-        let freshness = if age < root.fresh_for.into() {
-            Freshness::Fresh { epoch: root.epoch, age }
-        } else {
-            Freshness::Stale { epoch: root.epoch, age }
-        };
-        let denied = |refusal: Refusal, key_id| {
-            let Refusal { code, needed, key_id: of_proof } = refusal;
-            Verdict::Denied(Denied { code, key_id: of_proof.or(key_id), freshness: Some(freshness), needed })
-        };
+        let moment = Moment::of(&keyring.root, context);
+        let denied = |refusal: Refusal, key_id| refusal.into_verdict(key_id, moment.freshness);
         let credential = match credential::read(presented) {
             Ok(credential) => credential,
             Err(code) => return denied(code.into(), None),
         };
         let key_id = match &credential {
             Credential::Native(parsed) => Some(parsed.id()),
-            Credential::Foreign(_) if root.import_schemes == 0 => {
+            Credential::Foreign(_) if keyring.root.import_schemes == 0 => {
                 return denied(DenialCode::Malformed.into(), None);
             }
             Credential::Foreign(_) => None,
         };
-        if age >= root.valid_for.into() {
-            return denied(DenialCode::KeyringExpired.into(), key_id);
+        if let Err(code) = self.decides_at(&keyring.root, &moment, context) {
+            return denied(code.into(), key_id);
         }
-        if !(self.required.allows(freshness) && context.freshness.allows(freshness)) {
-            return denied(DenialCode::KeyringStale.into(), key_id);
-        }
-        let request = Request { context, now, freshness };
+        let request = Request { context, now: moment.now, freshness: moment.freshness };
         let verdict = match &credential {
             Credential::Native(parsed) => self.native(keyring, parsed, &request),
             Credential::Foreign(text) => self.imported(keyring, text, &request),
@@ -355,6 +395,24 @@ impl KeyringVerifier {
             Ok(verified) => Verdict::Verified(verified),
             Err(refusal) => denied(refusal, key_id),
         }
+    }
+
+    /// Whether the keyring may still decide, and is as fresh as it has to be.
+    #[inline]
+    pub(crate) fn decides_at(
+        &self,
+        root: &Root,
+        moment: &Moment,
+        context: &RequestContext<'_>,
+    ) -> Result<(), DenialCode> {
+        if moment.age >= root.valid_for.into() {
+            return Err(DenialCode::KeyringExpired);
+        }
+        let freshness = moment.freshness;
+        if !(self.required.allows(freshness) && context.freshness.allows(freshness)) {
+            return Err(DenialCode::KeyringStale);
+        }
+        Ok(())
     }
 
     #[inline]
@@ -402,27 +460,7 @@ impl KeyringVerifier {
         let issuer = resolve::issuer(parsed, &keyring.issuing)?;
         let mac = issuer.key.map(|issuer| issuer.key.signed_key_mac());
         authenticate::signed_key(parsed, mac, &self.stand_in)?;
-        let claims = Some(issuer.claims);
-        let (secret, issuer_policy) = issuer
-            .key
-            .map_or((None, 0), |issuer| (Some(issuer.key.secret_id().as_u64().to_le_bytes()), issuer.policy));
-        // Only now, so that a key that nobody issued never makes anybody fetch a part. An override is for the key that
-        // this secret made, whoever else chose the same id.
-        let records = keyring.records(KeyKind::Signed.number(), parsed.id())?;
-        keyring.mark_used(parsed.id());
-        let own = |record: &&Record| Some(record.iv) == secret && record.version == issuer.claims.version();
-        let policy = keyring.policy(issuer_policy);
-        let Some(record) = records.iter().find(own) else {
-            return Ok((Proven { claims, ..Proven::of(None, policy?) }, issuer_policy));
-        };
-        let selected = policy.and_then(|policy| {
-            let selected = keyring.policy(record.policy)?;
-            if selected.tenant() == policy.tenant() { Ok((policy, selected)) } else { Err(Unknown::Invalid) }
-        });
-        let (policy, selected) = selected.map_err(|unknown| revoked_or(unknown, record))?;
-        // Another policy, never more: what is off or read only for the secret is so for its keys.
-        let (off, read_only) = (policy.is_off(), policy.read_only());
-        Ok((Proven { claims, off, read_only, ..Proven::of(Some(record), selected) }, record.policy))
+        signed_key(keyring, &issuer, parsed.id())
     }
 
     /// A token of an API client: bound to the client's live record.
@@ -505,14 +543,44 @@ fn without_keyring(presented: &[u8]) -> Verdict<'static> {
 }
 
 /// One request, at a time that is not before the keyring's issue.
-struct Request<'r> {
-    context: &'r RequestContext<'r>,
-    now: u64,
-    freshness: Freshness,
+pub(crate) struct Request<'r> {
+    pub(crate) context: &'r RequestContext<'r>,
+    pub(crate) now: u64,
+    pub(crate) freshness: Freshness,
+}
+
+/// What is known of a signed key that is proved.
+#[inline]
+pub(crate) fn signed_key<'k>(
+    keyring: &'k Keyring,
+    issuer: &Issuer<'k, RingIssuer>,
+    id: KeyId,
+) -> Result<(Proven<'k>, u32), Refusal> {
+    let claims = Some(issuer.claims);
+    let (secret, issuer_policy) = issuer
+        .key
+        .map_or((None, 0), |issuer| (Some(issuer.key.secret_id().as_u64().to_le_bytes()), issuer.policy));
+    // Only now, so that a key that nobody issued never makes anybody fetch a part. An override is for the key that
+    // this secret made, whoever else chose the same id.
+    let records = keyring.records(KeyKind::Signed.number(), id)?;
+    keyring.mark_used(id);
+    let own = |record: &&Record| Some(record.iv) == secret && record.version == issuer.claims.version();
+    let policy = keyring.policy(issuer_policy);
+    let Some(record) = records.iter().find(own) else {
+        return Ok((Proven { claims, ..Proven::of(None, policy?) }, issuer_policy));
+    };
+    let selected = policy.and_then(|policy| {
+        let selected = keyring.policy(record.policy)?;
+        if selected.tenant() == policy.tenant() { Ok((policy, selected)) } else { Err(Unknown::Invalid) }
+    });
+    let (policy, selected) = selected.map_err(|unknown| revoked_or(unknown, record))?;
+    // Another policy, never more: what is off or read only for the secret is so for its keys.
+    let (off, read_only) = (policy.is_off(), policy.read_only());
+    Ok((Proven { claims, off, read_only, ..Proven::of(Some(record), selected) }, record.policy))
 }
 
 #[inline]
-fn proven<'k>(keyring: &'k Keyring, record: &'k Record) -> Result<Proven<'k>, Refusal> {
+pub(crate) fn proven<'k>(keyring: &'k Keyring, record: &'k Record) -> Result<Proven<'k>, Refusal> {
     let policy = keyring.policy(record.policy).map_err(|unknown| revoked_or(unknown, record))?;
     Ok(Proven::of(Some(record), policy))
 }
@@ -526,7 +594,7 @@ fn revoked_or(unknown: Unknown, record: &Record) -> Refusal {
 }
 
 #[inline]
-fn verified<'k>(
+pub(crate) fn verified<'k>(
     key_id: KeyId,
     kind: KeyKind,
     prefix: KeyPrefix,

@@ -49,6 +49,7 @@ mod base62;
 mod bytes;
 mod checksum;
 mod claims;
+mod content_digest;
 mod context;
 mod credential;
 mod decide;
@@ -67,20 +68,26 @@ mod parse;
 mod permission;
 mod prefix;
 mod record;
+mod replay;
+mod request_record;
 mod resolve;
 mod shared_secret;
+mod signature;
 mod stateless;
+pub mod structured_fields;
 mod text;
 mod usage;
 mod verdict;
 mod verifier;
 mod verifier_value;
+mod verify_request;
 
 pub use claims::{Claims, ClaimsError, MAX_MINUTES, SignedKeyTerms};
+pub use content_digest::{ContentDigest, ContentDigestReader};
 pub use context::{CLOCK_SKEW_SECONDS, ContextRecord, RequestContext};
 pub use denial::{DenialClass, DenialCode};
 pub use growth::push_wiping;
-pub use issuing_key::{IssuingKey, WrongPurpose};
+pub use issuing_key::IssuingKey;
 pub use key_id::{InvalidKeyId, KeyId};
 pub use keyring::{
     AcceptedSecret, BUNDLE_PREAMBLE_LEN, BuildError, BundleHead, Freshness, FreshnessRequirement, KeyRecord,
@@ -99,7 +106,16 @@ pub use permission::{
 };
 pub use prefix::{KeyPrefix, MAX_PREFIX_LEN, PrefixError};
 pub use record::VERDICT_RECORD_LEN;
-pub use shared_secret::{Purpose, SharedSecret, SharedSecretError};
+pub use replay::{DEFAULT_NONCE_CAPACITY, DEFAULT_NONCE_SECONDS, NonceWindow, ReplayAnswer, ReplayEntry};
+pub use request_record::{RequestRecord, SignaturePolicyRecord};
+pub use shared_secret::{Purpose, SharedSecret, SharedSecretError, WrongPurpose};
+pub use signature::{
+    Content, DEFAULT_COMPONENTS, DEFAULT_FUTURE_SKEW_SECONDS, DEFAULT_MAX_AGE_SECONDS, HttpRequest,
+    InvalidRequest, MAX_COMPONENTS, MAX_FIELDS, MAX_NONCE_LEN, MAX_SIGNATURE_BASE_LEN,
+    MAX_SIGNATURE_FIELD_LEN, MAX_SIGNATURES, MAX_TARGET_URI_LEN, NonceRule, PendingVerdict, RequestSigner,
+    SignError, SignatureKeys, SignaturePolicy, SignatureTerms, SignedFields, SignerError, SigningKey,
+    VerifiedSignature, verify_signature,
+};
 pub use text::SecretText;
 pub use usage::{KeyUsage, UsageBatch, UsageRecorder};
 pub use verdict::{Denied, Verdict, Verified};

@@ -18,9 +18,18 @@ pub(crate) fn issuer<'v, T: Borrow<IssuingKey>>(
     parsed: &Parsed<'_>,
     issuing: &'v [T],
 ) -> Result<Issuer<'v, T>, DenialCode> {
-    let presented = parsed.prefix_bytes();
+    named(parsed.prefix_bytes(), parsed.claims(), issuing)
+}
+
+/// The same for what a text names.
+#[inline]
+pub(crate) fn named<'v, T: Borrow<IssuingKey>>(
+    presented: &[u8],
+    claims: Option<Claims>,
+    issuing: &'v [T],
+) -> Result<Issuer<'v, T>, DenialCode> {
     // Without claims any version will do: what is asked then is only whether the prefix is known.
-    let version = parsed.claims().map_or(0, Claims::version);
+    let version = claims.map_or(0, Claims::version);
     let order = |key: &T| {
         let key: &IssuingKey = key.borrow();
         key.prefix().as_bytes().cmp(presented).then(key.version().cmp(&version))
@@ -36,6 +45,6 @@ pub(crate) fn issuer<'v, T: Borrow<IssuingKey>>(
         }
     }
     .ok_or(DenialCode::WrongPrefix)?;
-    let claims = parsed.claims().ok_or(DenialCode::UnknownKey)?;
+    let claims = claims.ok_or(DenialCode::UnknownKey)?;
     Ok(Issuer { prefix, claims, key })
 }

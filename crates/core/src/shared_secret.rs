@@ -164,6 +164,30 @@ pub(crate) fn split_entropy(entropy: &[u8; 40]) -> (KeyId, [u8; 32]) {
     (KeyId::from_entropy(id), secret)
 }
 
+/// A shared secret was given whose work is another.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct WrongPurpose {
+    /// What it would have to be for.
+    pub expected: Purpose,
+}
+
+impl fmt::Display for WrongPurpose {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self.expected {
+            Purpose::Issuing => {
+                "expected an issuing secret (cvgis_…), got an integration secret (cvgws_…), which never makes keys"
+            }
+            Purpose::Integration => {
+                "expected an integration secret (cvgws_…), got an issuing secret (cvgis_…), which never signs requests \
+                 or webhooks"
+            }
+        })
+    }
+}
+
+impl core::error::Error for WrongPurpose {}
+
 /// Why a text is no shared secret. Holds none of the text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]

@@ -8,12 +8,14 @@ use crate::{
     denial::DenialCode,
     growth::push_wiping,
     issuing_key::IssuingKey,
+    key_id::KeyId,
     keyring::Freshness,
     mac::MacKey,
     parse::{KeyKind, Parsed},
-    resolve,
+    resolve::{self, Issuer},
     verdict::{Denied, Verdict, Verified},
     verifier::VerifierError,
+    verifier_value::Extractors,
 };
 use alloc::vec::Vec;
 
@@ -23,6 +25,8 @@ pub(crate) struct Stateless {
     /// Sorted by prefix and version, each pair once.
     issuing: Vec<IssuingKey>,
     stand_in: MacKey,
+    /// Extracts the signing secret of a signed key.
+    sign: MacKey,
     pub(crate) policy: StatelessPolicy,
 }
 
@@ -54,8 +58,17 @@ impl Stateless {
         Ok(Self {
             issuing: sorted,
             stand_in: MacKey::stand_in(),
+            sign: Extractors::sign(),
             policy: StatelessPolicy { allow_without_lifetime: false },
         })
+    }
+
+    pub(crate) fn issuing(&self) -> &[IssuingKey] {
+        &self.issuing
+    }
+
+    pub(crate) fn sign(&self) -> &MacKey {
+        &self.sign
     }
 
     /// One copy of the whole path, compiled for speed, also for callers that are compiled for size.
@@ -88,12 +101,23 @@ impl Stateless {
         }
         let mac = issuer.key.map(IssuingKey::signed_key_mac);
         authenticate::signed_key(parsed, mac, &self.stand_in)?;
+        self.decide(parsed.id(), &issuer, context)
+    }
+
+    /// What is known of a signed key that is proved.
+    #[inline]
+    pub(crate) fn decide(
+        &self,
+        key_id: KeyId,
+        issuer: &Issuer<'_, IssuingKey>,
+        context: &RequestContext<'_>,
+    ) -> Result<Verified<'static>, DenialCode> {
         decide::stateless(issuer.claims, self.policy, context)?;
         if !context.freshness.allows(Freshness::Stateless) {
             return Err(DenialCode::KeyringUnavailable);
         }
         Ok(Verified {
-            key_id: parsed.id(),
+            key_id,
             kind: KeyKind::Signed,
             prefix: *issuer.prefix,
             read_only: issuer.claims.read_only(),

@@ -86,6 +86,16 @@ impl Verdict<'_> {
         }
     }
 
+    /// The denial that takes the place of this verdict, for a reason that was found later.
+    pub(crate) fn overruled(self, code: DenialCode) -> Self {
+        match self {
+            Self::Verified(Verified { key_id, freshness, .. }) => {
+                Self::Denied(Denied { code, key_id: Some(key_id), freshness: Some(freshness), needed: None })
+            }
+            denied => denied,
+        }
+    }
+
     /// Whether the key is proved and good for the request.
     #[must_use]
     pub const fn is_verified(&self) -> bool {

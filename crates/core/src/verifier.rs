@@ -9,6 +9,7 @@ use crate::{
     prefix::KeyPrefix,
     stateless::Stateless,
     verdict::Verdict,
+    verify_request::RequestProof,
 };
 use alloc::{sync::Arc, vec::Vec};
 use core::fmt;
@@ -249,6 +250,14 @@ impl Verifier {
     #[inline]
     pub fn verify_key(&self, presented: impl AsRef<[u8]>, context: &RequestContext<'_>) -> Verdict<'_> {
         self.verify_bytes(presented.as_ref(), context)
+    }
+
+    /// What it says about a signature.
+    pub(crate) fn verify_proof(&self, proof: &RequestProof<'_>, context: &RequestContext<'_>) -> Verdict<'_> {
+        match &self.knowledge {
+            Knowledge::Secrets(stateless) => stateless.verify_signed(proof, context),
+            Knowledge::Keyring(verifier) => verifier.verify_signed(proof, context),
+        }
     }
 
     #[inline]

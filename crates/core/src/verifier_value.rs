@@ -155,7 +155,7 @@ impl Extractors {
         MacKey::padded(b"claviger/bearer/v1")
     }
 
-    fn sign() -> MacKey {
+    pub(crate) fn sign() -> MacKey {
         MacKey::padded(b"claviger/sign/v1")
     }
 

@@ -54,11 +54,12 @@ pub(crate) use chunk::{DISABLED, NO_RECORD, READ_ONLY, REVOKED, Record, UNREADAB
 pub use freshness::{Freshness, FreshnessRequirement};
 pub use key::KeyringKey;
 pub(crate) use key::imported_record_id;
-pub(crate) use open::{Keyring, Source, Unknown};
+pub(crate) use open::{Keyring, RingIssuer, Source, Unknown};
 pub use open::{NeededPart, PartKind};
 pub use page::POLICIES_PER_PAGE;
 pub use policy::{Limit, MAX_POLICY_LEN, Policy, PolicyError, PolicyTerms};
 pub use reader::{AcceptedSecret, KeyringReader};
+pub(crate) use root::Root;
 pub use root::{MAX_ROOT_LEN, PartHash, root_part_hashes, root_parts};
 
 pub(crate) use bundle::is_bundle;

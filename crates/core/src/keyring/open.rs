@@ -173,6 +173,7 @@ impl Keyring {
             let (Some(prefix), Some(policy)) = (entry.prefix, entry.policy) else { continue };
             let secret = entry.unmask(&mask);
             let key = IssuingKey::new(prefix, &secret).map_err(|_| KeyringError::Invalid)?;
+            let key = if entry.may_sign { key.for_signing() } else { key };
             issuing.push(RingIssuer { key, policy });
         }
         Ok(Self {

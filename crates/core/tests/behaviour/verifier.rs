@@ -199,5 +199,6 @@ fn what_is_no_configuration_is_refused() {
     assert!(duplicate.to_string().contains("version 3 for prefix acme_live"), "{duplicate}");
 
     let integration = SharedSecret::generate(Purpose::Integration, 1, &[1; 40]);
-    assert_eq!(IssuingKey::new(prefix("acme_live"), &integration).unwrap_err(), WrongPurpose);
+    let refused: WrongPurpose = IssuingKey::new(prefix("acme_live"), &integration).unwrap_err();
+    assert_eq!(refused.expected, Purpose::Issuing);
 }

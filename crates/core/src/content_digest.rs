@@ -1,0 +1,145 @@
+//! `Content-Digest` (RFC 9530): a digest of the content as it was received, so that a signature over fields covers it, too.
+//!
+//! Of its algorithms `sha-256` and `sha-512` are used; the others of its registry are deprecated (section 5), and are passed
+//! over.
+
+use crate::{
+    denial::DenialCode,
+    signature::{Content, write_base64},
+    structured_fields::{self, BareItem, Item, Member},
+};
+use alloc::{string::String, vec::Vec};
+use sha2::{Digest, Sha256, Sha512};
+
+/// The digests that a `Content-Digest` names.
+///
+/// ```
+/// use claviger_core::ContentDigest;
+///
+/// let field = ContentDigest::sha256(br#"{"hello": "world"}"#);
+/// assert_eq!(field, "sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:");
+/// let digest = ContentDigest::parse(field.as_bytes())?;
+/// assert!(digest.matches(br#"{"hello": "world"}"#));
+/// # Ok::<(), claviger_core::DenialCode>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ContentDigest {
+    sha256: Option<[u8; 32]>,
+    sha512: Option<[u8; 64]>,
+}
+
+impl ContentDigest {
+    /// Reads the value of the field: its lines joined by `, `.
+    ///
+    /// # Errors
+    /// [`DenialCode::Malformed`] if it is no dictionary of byte sequences, or has a member twice;
+    /// [`DenialCode::DigestMismatch`] if no digest is of an algorithm that is used, or one has not its length.
+    pub fn parse(field: &[u8]) -> Result<Self, DenialCode> {
+        let members = structured_fields::parse_dictionary(field).map_err(|_| DenialCode::Malformed)?;
+        if members.has_duplicates() {
+            return Err(DenialCode::Malformed);
+        }
+        let mut digest = Self { sha256: None, sha512: None };
+        for (algorithm, member) in members.iter() {
+            let Member::Item(Item { value: BareItem::ByteSequence(bytes), .. }) = member else {
+                return Err(DenialCode::Malformed);
+            };
+            let wrong_length = |_| DenialCode::DigestMismatch;
+            match algorithm {
+                "sha-256" => digest.sha256 = Some(bytes.as_slice().try_into().map_err(wrong_length)?),
+                "sha-512" => digest.sha512 = Some(bytes.as_slice().try_into().map_err(wrong_length)?),
+                _ => {}
+            }
+        }
+        if digest.sha256.is_none() && digest.sha512.is_none() {
+            return Err(DenialCode::DigestMismatch);
+        }
+        Ok(digest)
+    }
+
+    /// Whether the SHA-256 of the content is needed, and whether its SHA-512 is.
+    #[must_use]
+    pub fn needs(&self) -> (bool, bool) {
+        (self.sha256.is_some(), self.sha512.is_some())
+    }
+
+    /// Whether the content has every digest that is named.
+    #[must_use]
+    pub fn matches(&self, content: &[u8]) -> bool {
+        self.sha256.is_none_or(|digest| digest == *Sha256::digest(content))
+            && self.sha512.is_none_or(|digest| digest == *Sha512::digest(content))
+    }
+
+    /// The same for content that was hashed elsewhere. A digest that is named and was not computed does not match.
+    #[must_use]
+    pub fn matches_hashes(&self, sha256: Option<&[u8; 32]>, sha512: Option<&[u8; 64]>) -> bool {
+        self.sha256.is_none_or(|digest| Some(&digest) == sha256)
+            && self.sha512.is_none_or(|digest| Some(&digest) == sha512)
+    }
+
+    /// Begins to hash content that comes in pieces.
+    #[must_use]
+    pub fn reader(self) -> ContentDigestReader {
+        ContentDigestReader { expected: self, sha256: Sha256::new(), sha512: Sha512::new() }
+    }
+
+    /// The field of this content, by SHA-256.
+    #[must_use]
+    pub fn sha256(content: &[u8]) -> String {
+        field("sha-256=:", &Sha256::digest(content))
+    }
+
+    /// The field of this content, by SHA-512.
+    #[must_use]
+    pub fn sha512(content: &[u8]) -> String {
+        field("sha-512=:", &Sha512::digest(content))
+    }
+
+    /// What the content of a request that says this has to be held against.
+    pub(crate) fn check(field: &[u8], content: Content<'_>) -> Result<(), DenialCode> {
+        let digest = Self::parse(field)?;
+        let matches = match content {
+            Content::Bytes(bytes) => digest.matches(bytes),
+            Content::Hashed { sha256, sha512 } => digest.matches_hashes(sha256, sha512),
+            Content::NotRead => true,
+        };
+        if matches { Ok(()) } else { Err(DenialCode::DigestMismatch) }
+    }
+}
+
+fn field(start: &str, digest: &[u8]) -> String {
+    let mut value = Vec::from(start);
+    // A digest is shorter than anything that could be too long.
+    let _ = write_base64(digest, &mut value);
+    value.push(b':');
+    String::from_utf8(value).unwrap_or_default()
+}
+
+/// Content that comes in pieces, on its way against a [`ContentDigest`].
+#[derive(Clone)]
+#[must_use = "nothing is checked before finish() has said so"]
+pub struct ContentDigestReader {
+    expected: ContentDigest,
+    sha256: Sha256,
+    sha512: Sha512,
+}
+
+impl ContentDigestReader {
+    /// Takes the next piece.
+    pub fn update(&mut self, piece: &[u8]) {
+        let (sha256, sha512) = self.expected.needs();
+        if sha256 {
+            self.sha256.update(piece);
+        }
+        if sha512 {
+            self.sha512.update(piece);
+        }
+    }
+
+    /// Whether what came has every digest that is named. Nothing of it may be believed before.
+    #[must_use]
+    pub fn finish(self) -> bool {
+        let (sha256, sha512) = (self.sha256.finalize().into(), self.sha512.finalize().into());
+        self.expected.matches_hashes(Some(&sha256), Some(&sha512))
+    }
+}

@@ -1,0 +1,213 @@
+//! A covered component: its identifier, and the value that the request has for it (RFC 9421 section 2).
+
+use super::request::{HttpRequest, is_token};
+use crate::{
+    denial::DenialCode,
+    structured_fields::{self, BareItem, Item, Parameters},
+};
+use alloc::vec::Vec;
+use base64ct::{Base64, Encoding};
+
+/// The longest signature base, in bytes.
+pub const MAX_SIGNATURE_BASE_LEN: usize = 65_536;
+
+/// Appends a line of the signature base: identifier, `: `, value and a line feed (section 2.5).
+pub(crate) fn write_line(
+    component: &Item<'_>,
+    request: &HttpRequest<'_>,
+    base: &mut Vec<u8>,
+) -> Result<(), DenialCode> {
+    let BareItem::String(name) = &component.value else { return Err(DenialCode::Malformed) };
+    component.serialize(base).map_err(|_| DenialCode::Malformed)?;
+    base.extend_from_slice(b": ");
+    let start = base.len();
+    match name.strip_prefix('@') {
+        Some(derived) => write_derived(derived, &component.parameters, request, base)?,
+        None => write_field(name, &component.parameters, request, base)?,
+    }
+    // What is signed are characters of ASCII, and a line feed would be a line of its own (section 2.5).
+    let is_text = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t');
+    if base.len() > MAX_SIGNATURE_BASE_LEN || !base.get(start..).unwrap_or_default().iter().all(is_text) {
+        return Err(DenialCode::Malformed);
+    }
+    base.push(b'\n');
+    Ok(())
+}
+
+/// Whether two identifiers are the same: by name and parameters, whatever the order of these (section 2).
+pub(crate) fn is_same(one: &Item<'_>, other: &Item<'_>) -> bool {
+    let (parameters, others) = (&one.parameters, &other.parameters);
+    one.value == other.value
+        && parameters.len() == others.len()
+        && parameters.iter().all(|(name, value)| others.get(name) == Some(value))
+}
+
+/// The value of a derived component of a request (section 2.2).
+fn write_derived(
+    name: &str,
+    parameters: &Parameters<'_>,
+    request: &HttpRequest<'_>,
+    base: &mut Vec<u8>,
+) -> Result<(), DenialCode> {
+    if name == "query-param" {
+        let (1, Some(BareItem::String(name))) = (parameters.len(), parameters.get("name")) else {
+            return Err(DenialCode::Malformed);
+        };
+        return request.write_query_param(name, base).ok_or(DenialCode::ComponentMissing);
+    }
+    // `req` is for responses, and `tr` for trailers, which are not signed here.
+    if !parameters.is_empty() {
+        return Err(DenialCode::Malformed);
+    }
+    match name {
+        "method" => base.extend_from_slice(request.method.as_bytes()),
+        "target-uri" => base.extend_from_slice(request.target_uri.as_bytes()),
+        "authority" => request.write_authority(base),
+        "scheme" => request.write_scheme(base),
+        "request-target" => request.write_request_target(base),
+        "path" => request.write_path(base),
+        "query" => request.write_query(base),
+        _ => return Err(DenialCode::Malformed),
+    }
+    Ok(())
+}
+
+/// The value of a field (section 2.1).
+fn write_field(
+    name: &str,
+    parameters: &Parameters<'_>,
+    request: &HttpRequest<'_>,
+    base: &mut Vec<u8>,
+) -> Result<(), DenialCode> {
+    let is_lowercase = |byte: u8| is_token(byte) && !byte.is_ascii_uppercase();
+    if name.is_empty() || !name.bytes().all(is_lowercase) {
+        return Err(DenialCode::Malformed);
+    }
+    let (mut strict, mut binary, mut key) = (false, false, None);
+    for (parameter, value) in parameters.iter() {
+        match (parameter, value) {
+            ("sf", BareItem::Boolean(true)) => strict = true,
+            ("bs", BareItem::Boolean(true)) => binary = true,
+            ("key", BareItem::String(given)) => key = Some(given),
+            _ => return Err(DenialCode::Malformed),
+        }
+    }
+    if binary && (strict || key.is_some()) {
+        return Err(DenialCode::Malformed);
+    }
+    if binary {
+        return write_binary(name, request, base);
+    }
+    if !strict && key.is_none() {
+        return write_combined(name, request, base);
+    }
+    let mut combined = Vec::new();
+    write_combined(name, request, &mut combined)?;
+    let Some(key) = key else { return write_strict(&combined, base) };
+    let dictionary = structured_fields::parse_dictionary(&combined).map_err(|_| DenialCode::Malformed)?;
+    let member = dictionary.get(key).ok_or(DenialCode::ComponentMissing)?;
+    member.serialize(base).map_err(|_| DenialCode::Malformed)
+}
+
+/// The lines of a field as one value: unfolded, trimmed, with a comma and a space between them (section 2.1).
+pub(crate) fn write_combined(
+    name: &str,
+    request: &HttpRequest<'_>,
+    value: &mut Vec<u8>,
+) -> Result<(), DenialCode> {
+    let mut lines = request.lines(name);
+    write_unfolded(lines.next().ok_or(DenialCode::ComponentMissing)?, value)?;
+    for line in lines {
+        value.extend_from_slice(b", ");
+        write_unfolded(line, value)?;
+    }
+    Ok(())
+}
+
+/// Each line of a field as a byte sequence (section 2.1.3).
+fn write_binary(name: &str, request: &HttpRequest<'_>, base: &mut Vec<u8>) -> Result<(), DenialCode> {
+    let mut separator: &[u8] = b"";
+    let mut line = Vec::new();
+    for given in request.lines(name) {
+        line.clear();
+        write_unfolded(given, &mut line)?;
+        base.extend_from_slice(separator);
+        base.push(b':');
+        write_base64(&line, base)?;
+        base.push(b':');
+        separator = b", ";
+    }
+    if separator.is_empty() { Err(DenialCode::ComponentMissing) } else { Ok(()) }
+}
+
+/// Appends bytes in base64, as byte sequences have them.
+pub(crate) fn write_base64(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), DenialCode> {
+    let start = out.len();
+    if start.saturating_add(bytes.len()) > MAX_SIGNATURE_BASE_LEN {
+        return Err(DenialCode::Malformed);
+    }
+    out.resize(start.saturating_add(Base64::encoded_len(bytes)), 0);
+    let slots = out.get_mut(start..).unwrap_or_default();
+    Base64::encode(bytes, slots).map(|_| ()).map_err(|_| DenialCode::Malformed)
+}
+
+/// Appends the strict form of a structured field (section 2.1.1).
+///
+/// Which of the three types a field has is its definition's to say, and not known here. So it is read as each: where it is
+/// of several, and they are written differently, it is not decided.
+fn write_strict(combined: &[u8], base: &mut Vec<u8>) -> Result<(), DenialCode> {
+    let start = base.len();
+    let mut found: Option<Vec<u8>> = None;
+    let as_item = structured_fields::parse_item(combined).ok();
+    let as_list = structured_fields::parse_list(combined).ok();
+    let as_dictionary = structured_fields::parse_dictionary(combined).ok();
+    let mut take = |write: &mut dyn FnMut(&mut Vec<u8>) -> bool| {
+        let mut written = Vec::new();
+        let taken = write(&mut written);
+        let agrees = taken && found.as_ref().is_none_or(|found| *found == written);
+        found = Some(written);
+        if agrees { Ok(()) } else { Err(DenialCode::Malformed) }
+    };
+    if let Some(item) = as_item {
+        take(&mut |out| item.serialize(out).is_ok())?;
+    }
+    if let Some(list) = as_list {
+        take(&mut |out| list.serialize(out).is_ok())?;
+    }
+    if let Some(dictionary) = as_dictionary {
+        take(&mut |out| dictionary.serialize(out).is_ok())?;
+    }
+    base.truncate(start);
+    base.extend_from_slice(&found.ok_or(DenialCode::Malformed)?);
+    Ok(())
+}
+
+/// Appends a line of a field without the blanks around it; where it was folded there is one space (section 2.1, and RFC 9112
+/// section 5.2).
+fn write_unfolded(line: &[u8], value: &mut Vec<u8>) -> Result<(), DenialCode> {
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let start = value.len();
+    let mut rest = line;
+    while let Some(end) = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+        let (text, behind) = rest.split_at_checked(end).unwrap_or((rest, &[]));
+        let [b'\r', b'\n', folded @ ..] = behind else { return Err(DenialCode::Malformed) };
+        if !folded.first().is_some_and(is_blank) {
+            return Err(DenialCode::Malformed);
+        }
+        push_trimmed(text, start, value);
+        rest = folded;
+    }
+    push_trimmed(rest, start, value);
+    Ok(())
+}
+
+/// Appends a text without the blanks around it, and a space before it if there is something before and in it.
+fn push_trimmed(text: &[u8], start: usize, value: &mut Vec<u8>) {
+    let is_text = |byte: &u8| !matches!(byte, b' ' | b'\t');
+    let Some(first) = text.iter().position(is_text) else { return };
+    let end = text.iter().rposition(is_text).map_or(0, |last| last.saturating_add(1));
+    if value.len() > start {
+        value.push(b' ');
+    }
+    value.extend_from_slice(text.get(first..end).unwrap_or_default());
+}

@@ -1,0 +1,177 @@
+//! `Signature-Input` and `Signature`: the signatures of a request, by label (RFC 9421 section 4).
+
+use super::{component, request::HttpRequest};
+use crate::{
+    denial::DenialCode,
+    structured_fields::{self, BareItem, Dictionary, InnerList, Item, Member, Parameters},
+};
+use alloc::vec::Vec;
+
+/// The longest `Signature-Input`, and the longest `Signature`, in bytes: all lines of it together.
+pub const MAX_SIGNATURE_FIELD_LEN: usize = 8_192;
+/// The most signatures of a request.
+pub const MAX_SIGNATURES: usize = 8;
+/// The most components that a signature may cover.
+pub const MAX_COMPONENTS: usize = 64;
+/// The longest nonce, in bytes.
+pub const MAX_NONCE_LEN: usize = 256;
+
+/// The one algorithm (RFC 9421 section 3.3.3).
+pub(crate) const ALGORITHM: &str = "hmac-sha256";
+
+/// The two fields as they were received.
+pub(crate) struct SignatureFields {
+    input: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+impl SignatureFields {
+    /// Reads the lines of both.
+    pub(crate) fn read(request: &HttpRequest<'_>) -> Result<Self, DenialCode> {
+        let mut fields = [Vec::new(), Vec::new()];
+        let mut present = 0;
+        for (name, value) in ["signature-input", "signature"].into_iter().zip(&mut fields) {
+            if request.lines(name).map(<[u8]>::len).fold(0, usize::saturating_add) > MAX_SIGNATURE_FIELD_LEN {
+                return Err(DenialCode::Malformed);
+            }
+            match component::write_combined(name, request, value) {
+                Ok(()) => present |= 1,
+                Err(DenialCode::ComponentMissing) => present |= 2,
+                Err(code) => return Err(code),
+            }
+        }
+        let [input, signature] = fields;
+        match present {
+            1 => Ok(Self { input, signature }),
+            2 => Err(DenialCode::Missing),
+            // One without the other.
+            _ => Err(DenialCode::Malformed),
+        }
+    }
+
+    /// The signatures under the labels that both fields have, in the order of `Signature-Input`.
+    pub(crate) fn signatures(&self) -> Result<Vec<Signature<'_>>, DenialCode> {
+        let inputs = dictionary(&self.input)?;
+        let values = dictionary(&self.signature)?;
+        let mut signatures = Vec::new();
+        for (label, member) in inputs.iter() {
+            let Member::InnerList(covered) = member else { return Err(DenialCode::Malformed) };
+            let Some(value) = values.get(label) else { continue };
+            let Member::Item(Item { value: BareItem::ByteSequence(tag), .. }) = value else {
+                return Err(DenialCode::Malformed);
+            };
+            signatures.push(Signature { covered: covered.clone(), tag: tag.clone() });
+        }
+        if signatures.is_empty() { Err(DenialCode::Malformed) } else { Ok(signatures) }
+    }
+}
+
+/// A dictionary in which no label stands twice: a reader that keeps the last would see another signature than one that
+/// keeps the first.
+fn dictionary(value: &[u8]) -> Result<Dictionary<'_>, DenialCode> {
+    let dictionary = structured_fields::parse_dictionary(value).map_err(|_| DenialCode::Malformed)?;
+    if dictionary.has_duplicates() || dictionary.len() > MAX_SIGNATURES {
+        return Err(DenialCode::Malformed);
+    }
+    Ok(dictionary)
+}
+
+/// One signature: what it covers, its parameters, and its value.
+pub(crate) struct Signature<'f> {
+    covered: InnerList<'f>,
+    tag: Vec<u8>,
+}
+
+/// The parameters of a signature that RFC 9421 section 2.3 names.
+pub(crate) struct SignatureParameters<'s> {
+    pub(crate) created: Option<i64>,
+    pub(crate) expires: Option<i64>,
+    pub(crate) nonce: Option<&'s str>,
+    pub(crate) algorithm: Option<&'s str>,
+    pub(crate) keyid: Option<&'s str>,
+    pub(crate) tag: Option<&'s str>,
+}
+
+impl<'f> Signature<'f> {
+    /// Its value.
+    pub(crate) fn value(&self) -> &[u8] {
+        &self.tag
+    }
+
+    /// The components that it covers.
+    pub(crate) fn components(&self) -> &[Item<'f>] {
+        &self.covered.items
+    }
+
+    /// Whether it covers the component of this name, whole: with no parameter.
+    pub(crate) fn covers(&self, name: &str) -> bool {
+        self.components().iter().any(|component| {
+            matches!(&component.value, BareItem::String(given) if given == name)
+                && component.parameters.is_empty()
+        })
+    }
+
+    /// Whether it covers a field, or anything of it.
+    pub(crate) fn touches(&self, name: &str) -> bool {
+        self.components()
+            .iter()
+            .any(|component| matches!(&component.value, BareItem::String(given) if given == name))
+    }
+
+    /// Its parameters, each of the type that it must have. Others may stand there, and are signed as they stand.
+    pub(crate) fn parameters(&self) -> Result<SignatureParameters<'_>, DenialCode> {
+        let given = &self.covered.parameters;
+        let parameters = SignatureParameters {
+            created: integer(given, "created")?,
+            expires: integer(given, "expires")?,
+            nonce: string(given, "nonce")?,
+            algorithm: string(given, "alg")?,
+            keyid: string(given, "keyid")?,
+            tag: string(given, "tag")?,
+        };
+        let fits = parameters.nonce.is_none_or(|nonce| nonce.len() <= MAX_NONCE_LEN);
+        if fits { Ok(parameters) } else { Err(DenialCode::Malformed) }
+    }
+
+    /// What was signed (section 2.5).
+    pub(crate) fn base(&self, request: &HttpRequest<'_>) -> Result<Vec<u8>, DenialCode> {
+        write_base(&self.covered, request)
+    }
+}
+
+/// The signature base of a request (section 2.5): a line for each component, and one with the parameters.
+pub(crate) fn write_base(covered: &InnerList<'_>, request: &HttpRequest<'_>) -> Result<Vec<u8>, DenialCode> {
+    let components = &covered.items;
+    let mut others = components.iter();
+    if components.len() > MAX_COMPONENTS
+        || components.iter().any(|one| {
+            others.next();
+            others.clone().any(|other| component::is_same(one, other))
+        })
+    {
+        return Err(DenialCode::Malformed);
+    }
+    let mut base = Vec::with_capacity(512);
+    for component in components {
+        component::write_line(component, request, &mut base)?;
+    }
+    base.extend_from_slice(b"\"@signature-params\": ");
+    covered.serialize(&mut base).map_err(|_| DenialCode::Malformed)?;
+    Ok(base)
+}
+
+fn integer(parameters: &Parameters<'_>, name: &str) -> Result<Option<i64>, DenialCode> {
+    match parameters.get(name) {
+        None => Ok(None),
+        Some(BareItem::Integer(number)) => Ok(Some(*number)),
+        Some(_) => Err(DenialCode::Malformed),
+    }
+}
+
+fn string<'s>(parameters: &'s Parameters<'_>, name: &str) -> Result<Option<&'s str>, DenialCode> {
+    match parameters.get(name) {
+        None => Ok(None),
+        Some(BareItem::String(text)) => Ok(Some(text)),
+        Some(_) => Err(DenialCode::Malformed),
+    }
+}

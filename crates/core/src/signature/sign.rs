@@ -1,0 +1,269 @@
+//! Signing: the two fields that a request gets from a key.
+
+use super::{
+    fields::{self, ALGORITHM},
+    key::SigningKey,
+    policy::DEFAULT_COMPONENTS,
+    request::HttpRequest,
+};
+use crate::{
+    denial::DenialCode,
+    parse,
+    shared_secret::{SharedSecret, WrongPurpose},
+    signature::component,
+    structured_fields::{self, BareItem, InnerList, Item, Parameters},
+};
+use alloc::{borrow::Cow, string::String, vec::Vec};
+use core::fmt;
+
+/// The label of a signature unless another is asked for.
+const LABEL: &str = "sig";
+
+/// Characters of a key behind its kind letter: secret and checksum.
+const BEHIND_LETTER: usize = 50;
+
+/// What a signature says beside that its key was there.
+///
+/// ```
+/// use claviger_core::SignatureTerms;
+///
+/// let terms = SignatureTerms { nonce: Some("b3k2pp5k7z"), ..SignatureTerms::at(1_790_000_000) };
+/// # let _ = terms;
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SignatureTerms<'t> {
+    /// What is covered, in this order: names (`@path`, `content-type`), or whole identifiers with parameters, which begin with
+    /// a quotation mark (`"@query-param";name="page"`).
+    pub components: &'t [&'t str],
+    /// When it is made, in Unix seconds.
+    pub created: Option<u64>,
+    /// Until when it may be used, in Unix seconds.
+    pub expires: Option<u64>,
+    /// Told once, so that the request is not made twice: at most 256 characters of ASCII, drawn at random.
+    pub nonce: Option<&'t str>,
+    /// What it is for, where several signatures stand side by side: characters of ASCII.
+    pub tag: Option<&'t str>,
+    /// Whether it says its algorithm. The key tells that already.
+    pub algorithm: bool,
+    /// The label in the two fields: a key of a dictionary (RFC 9651 section 3.1.2).
+    pub label: &'t str,
+}
+
+impl SignatureTerms<'_> {
+    /// A signature over [`DEFAULT_COMPONENTS`] that is made at `created` (Unix seconds). Requests that have content cover
+    /// `content-digest` as well, and those that must not be made twice have a nonce.
+    #[must_use]
+    pub const fn at(created: u64) -> Self {
+        Self {
+            components: &DEFAULT_COMPONENTS,
+            created: Some(created),
+            expires: None,
+            nonce: None,
+            tag: None,
+            algorithm: false,
+            label: LABEL,
+        }
+    }
+}
+
+/// What is put into a request to sign it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct SignedFields {
+    /// The value of `Signature-Input`.
+    pub signature_input: String,
+    /// The value of `Signature`.
+    pub signature: String,
+    /// What was signed (RFC 9421 section 2.5): where a verifier does not agree, its own shows why.
+    pub signature_base: String,
+}
+
+/// Signs requests with one key (RFC 9421 section 3.1, HMAC-SHA256). The key itself is never sent.
+#[derive(Clone)]
+pub struct RequestSigner {
+    key: SigningKey,
+    keyid: String,
+}
+
+impl RequestSigner {
+    /// Signs with an API key: an opaque one that was generated for signing (`…_h…`), or a signed one. Its `keyid` is the
+    /// text of the key up to and including its kind letter.
+    ///
+    /// # Errors
+    /// [`SignerError`] if it is no such key.
+    pub fn from_key(key: &str) -> Result<Self, SignerError> {
+        let parsed = parse(key).map_err(|_| SignerError::NotAKey)?;
+        let signing = SigningKey::of_key(&parsed).ok_or(SignerError::CannotSign)?;
+        let keyid = key.len().checked_sub(BEHIND_LETTER).and_then(|end| key.get(..end));
+        Ok(Self::new(signing, keyid.ok_or(SignerError::NotAKey)?))
+    }
+
+    /// Signs with an integration secret. Its `keyid` is `cvgws_<id>_<version>`.
+    ///
+    /// # Errors
+    /// [`WrongPurpose`] if it is an issuing secret.
+    pub fn from_integration_secret(secret: &SharedSecret) -> Result<Self, WrongPurpose> {
+        let key = SigningKey::of_integration_secret(secret)?;
+        let text = secret.to_text();
+        let end = text.expose().len().saturating_sub(BEHIND_LETTER).saturating_sub("_x".len());
+        Ok(Self::new(key, text.expose().get(..end).unwrap_or_default()))
+    }
+
+    /// Signs with a key of one's own that both sides call `keyid`.
+    #[must_use]
+    pub fn new(key: SigningKey, keyid: &str) -> Self {
+        Self { key, keyid: keyid.into() }
+    }
+
+    pub(crate) fn into_parts(self) -> (String, SigningKey) {
+        (self.keyid, self.key)
+    }
+
+    /// What its signatures name as their key.
+    #[must_use]
+    pub fn keyid(&self) -> &str {
+        &self.keyid
+    }
+
+    /// Signs a request as it will be sent. Fields that are covered must be in it, `content-digest` too.
+    ///
+    /// # Errors
+    /// [`SignError`] if something that is to be covered is not in the request, or cannot be written.
+    pub fn sign(
+        &self,
+        request: &HttpRequest<'_>,
+        terms: &SignatureTerms<'_>,
+    ) -> Result<SignedFields, SignError> {
+        let mut parameters = Parameters::default();
+        let times = [("created", terms.created), ("expires", terms.expires)];
+        for (name, time) in times {
+            if let Some(time) = time {
+                let time = i64::try_from(time).map_err(|_| SignError::Parameter)?;
+                parameters.insert(name, BareItem::Integer(time));
+            }
+        }
+        let texts = [
+            ("nonce", terms.nonce),
+            ("alg", terms.algorithm.then_some(ALGORITHM)),
+            ("keyid", Some(self.keyid.as_str())),
+            ("tag", terms.tag),
+        ];
+        for (name, text) in texts {
+            if let Some(text) = text {
+                parameters.insert(name, BareItem::String(Cow::Borrowed(text)));
+            }
+        }
+        if terms.nonce.is_some_and(|nonce| nonce.len() > fields::MAX_NONCE_LEN) {
+            return Err(SignError::Parameter);
+        }
+        let items = terms.components.iter().enumerate();
+        let items =
+            items.map(|(index, component)| identifier(component).ok_or(SignError::Component { index }));
+        let covered = InnerList { items: items.collect::<Result<Vec<_>, _>>()?, parameters };
+        let base =
+            fields::write_base(&covered, request).map_err(|code| SignError::of(code, &covered, request))?;
+        if !is_label(terms.label) {
+            return Err(SignError::Parameter);
+        }
+        let mut input = Vec::from(terms.label);
+        input.push(b'=');
+        covered.serialize(&mut input).map_err(|_| SignError::Parameter)?;
+        let mut signature = Vec::from(terms.label);
+        signature.extend_from_slice(b"=:");
+        component::write_base64(&self.key.tag(&base), &mut signature).map_err(|_| SignError::Parameter)?;
+        signature.push(b':');
+        let text = |bytes| String::from_utf8(bytes).map_err(|_| SignError::Parameter);
+        Ok(SignedFields {
+            signature_input: text(input)?,
+            signature: text(signature)?,
+            signature_base: text(base)?,
+        })
+    }
+}
+
+impl fmt::Debug for RequestSigner {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("RequestSigner").field("keyid", &self.keyid).finish_non_exhaustive()
+    }
+}
+
+/// The identifier that a name or a text is.
+fn identifier<'t>(component: &'t str) -> Option<Item<'t>> {
+    if component.starts_with('"') {
+        return structured_fields::parse_item(component.as_bytes()).ok();
+    }
+    let value = BareItem::String(Cow::Borrowed(component));
+    Some(Item { value, parameters: Parameters::default() })
+}
+
+fn is_label(label: &str) -> bool {
+    let is_first = |byte: &u8| byte.is_ascii_lowercase() || *byte == b'*';
+    let is_next = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-.*".contains(&byte);
+    label.as_bytes().first().is_some_and(is_first) && label.bytes().all(is_next)
+}
+
+/// Why a request cannot be signed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum SignError {
+    /// The component at this place is not in the request, or has a value that cannot be signed.
+    Component {
+        /// Its place among those that are to be covered, from 0.
+        index: usize,
+    },
+    /// A component is to be covered twice, or they are too many or too long.
+    Components,
+    /// A time, the nonce, the tag or the label has not its form.
+    Parameter,
+}
+
+impl SignError {
+    /// Finds the component that is at fault.
+    fn of(code: DenialCode, covered: &InnerList<'_>, request: &HttpRequest<'_>) -> Self {
+        let mut base = Vec::new();
+        let fails = |item| component::write_line(item, request, &mut base).err() == Some(code);
+        covered.items.iter().position(fails).map_or(Self::Components, |index| Self::Component { index })
+    }
+}
+
+impl fmt::Display for SignError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Component { index } => write!(
+                formatter,
+                "component {index} cannot be covered: it is not in the request, has no such form, or its value is not \
+                 ASCII (cover a field with such a value as a byte sequence, with the parameter bs)"
+            ),
+            Self::Components => formatter.write_str("components are covered twice, or are too many or too long"),
+            Self::Parameter => formatter.write_str(
+                "a time, the nonce, the tag or the label has not its form: times are Unix seconds, texts are ASCII, a \
+                 nonce has at most 256 characters, a label begins with a lowercase letter",
+            ),
+        }
+    }
+}
+
+impl core::error::Error for SignError {}
+
+/// Why a key cannot sign. Holds none of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum SignerError {
+    /// It has not the form of a key.
+    NotAKey,
+    /// It is a key that does not sign.
+    CannotSign,
+}
+
+impl fmt::Display for SignerError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::NotAKey => "not the text of an API key",
+            Self::CannotSign => {
+                "this key cannot sign requests: generate an opaque key for bearer use and signing, or use a signed key"
+            }
+        })
+    }
+}
+
+impl core::error::Error for SignerError {}

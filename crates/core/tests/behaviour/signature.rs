@@ -1,0 +1,468 @@
+//! HTTP Message Signatures with keys of one's own: what RFC 9421 prints, what the policy demands, and what bad input does.
+
+use base64ct::{Base64, Encoding};
+use claviger_core::{
+    Content, ContentDigest, DenialCode, HttpRequest, MAX_COMPONENTS, MAX_SIGNATURE_FIELD_LEN, NonceRule,
+    Purpose, RequestSigner, SharedSecret, SignError, SignatureKeys, SignaturePolicy, SignatureTerms,
+    SignedFields, SigningKey, VerifiedSignature, verify_signature,
+};
+use proptest::prelude::*;
+
+const NOW: u64 = 1_618_884_473;
+type Fields<'f> = Vec<(&'f str, &'f [u8])>;
+
+/// The shared secret of RFC 9421 section B.1.5.
+fn rfc_key() -> SigningKey {
+    let text = "uzvJfB4u3N0Jy4T7NZ75MDVcr8zSTInedJtkgcu46YW4XByzNJjxBdtjUkdJPBtbmHhIDi6pcl8jsasjlTMtDQ==";
+    SigningKey::from_bytes(&Base64::decode_vec(text).unwrap())
+}
+
+fn signer() -> RequestSigner {
+    RequestSigner::new(rfc_key(), "test-shared-secret")
+}
+
+fn verify(
+    method: &str,
+    uri: &str,
+    fields: &Fields<'_>,
+    content: Content<'_>,
+    policy: &SignaturePolicy<'_>,
+    now: u64,
+) -> Result<VerifiedSignature, DenialCode> {
+    let request = HttpRequest::new(method, uri, fields).map_err(|_| DenialCode::Malformed)?.content(content);
+    verify_signature(&request, policy, now, |_| Some(rfc_key()))
+}
+
+/// The fields with the two of a signature behind them.
+fn with<'f>(fields: &Fields<'f>, signed: &'f SignedFields) -> Fields<'f> {
+    let mut all = fields.clone();
+    all.push(("Signature-Input", signed.signature_input.as_bytes()));
+    all.push(("Signature", signed.signature.as_bytes()));
+    all
+}
+
+fn sign(method: &str, uri: &str, fields: &Fields<'_>, terms: &SignatureTerms<'_>) -> SignedFields {
+    signer().sign(&HttpRequest::new(method, uri, fields).unwrap(), terms).unwrap()
+}
+
+/// RFC 9421 section B.2.5.
+#[test]
+fn the_example_of_the_rfc_comes_out_to_the_last_bit_and_verifies() {
+    let fields: Fields<'_> = vec![
+        ("Host", b"example.com"),
+        ("Date", b"Tue, 20 Apr 2021 02:07:55 GMT"),
+        ("Content-Type", b"application/json"),
+        ("Content-Length", b"18"),
+    ];
+    let uri = "https://example.com/foo?param=Value&Pet=dog";
+    let components = ["date", "@authority", "content-type"];
+    let terms = SignatureTerms { components: &components, label: "sig-b25", ..SignatureTerms::at(NOW) };
+    let signed = sign("POST", uri, &fields, &terms);
+    assert_eq!(
+        signed.signature_input,
+        r#"sig-b25=("date" "@authority" "content-type");created=1618884473;keyid="test-shared-secret""#
+    );
+    assert_eq!(signed.signature, "sig-b25=:pxcQw6G3AjtMBQjwo8XzkZf/bws5LelbaMk5rGIGtE8=:");
+    let fields = with(&fields, &signed);
+    let verified =
+        verify("POST", uri, &fields, Content::Bytes(b"x"), &SignaturePolicy::PERMISSIVE, NOW).unwrap();
+    assert_eq!(verified.keyid.as_deref(), Some("test-shared-secret"));
+    assert_eq!((verified.created, verified.replay), (Some(1_618_884_473), None));
+    assert_eq!(
+        verify("POST", uri, &fields, Content::Bytes(b"x"), &SignaturePolicy::default(), NOW),
+        Err(DenialCode::ComponentMissing)
+    );
+}
+
+/// RFC 9421 sections 2.1 and 2.2.
+#[test]
+fn components_have_the_values_that_the_rfc_prints() {
+    let fields: Fields<'_> = vec![
+        ("Host", b"www.example.com"),
+        ("X-OWS-Header", b"   Leading and trailing whitespace.   "),
+        ("X-Obs-Fold-Header", b"Obsolete\r\n    line folding."),
+        ("Cache-Control", b"max-age=60"),
+        ("Cache-Control", b"   must-revalidate"),
+        ("Example-Dict", b" a=1,    b=2;x=1;y=2,   c=(a   b   c), d"),
+        ("X-Empty-Header", b""),
+        ("Example-Header", b"value, with, lots"),
+        ("Example-Header", b"of, commas"),
+    ];
+    let of_fields = [
+        (r#""host""#, "www.example.com"),
+        (r#""x-ows-header""#, "Leading and trailing whitespace."),
+        (r#""x-obs-fold-header""#, "Obsolete line folding."),
+        (r#""cache-control""#, "max-age=60, must-revalidate"),
+        (r#""example-dict""#, "a=1,    b=2;x=1;y=2,   c=(a   b   c), d"),
+        (r#""example-dict";sf"#, "a=1, b=2;x=1;y=2, c=(a b c), d"),
+        (r#""x-empty-header""#, ""),
+        (r#""example-dict";key="a""#, "1"),
+        (r#""example-dict";key="d""#, "?1"),
+        (r#""example-dict";key="b""#, "2;x=1;y=2"),
+        (r#""example-dict";key="c""#, "(a b c)"),
+        (r#""example-header""#, "value, with, lots, of, commas"),
+        (r#""example-header";bs"#, ":dmFsdWUsIHdpdGgsIGxvdHM=:, :b2YsIGNvbW1hcw==:"),
+    ];
+    let uri = "https://www.example.com/path?param=value";
+    for (component, value) in of_fields {
+        assert_eq!(line("POST", uri, &fields, component), format!("{component}: {value}"));
+    }
+    let of_targets = [
+        ("POST", uri, r#""@method""#, "POST"),
+        ("post", uri, r#""@method""#, "post"),
+        ("POST", uri, r#""@target-uri""#, uri),
+        ("POST", uri, r#""@authority""#, "www.example.com"),
+        ("POST", "HTTPS://WWW.Example.COM:443/", r#""@authority""#, "www.example.com"),
+        ("POST", "http://www.example.com:443/", r#""@authority""#, "www.example.com:443"),
+        ("POST", "http://[::1]:80", r#""@authority""#, "[::1]"),
+        ("POST", "HTTPS://WWW.Example.COM:443/", r#""@scheme""#, "https"),
+        ("POST", uri, r#""@request-target""#, "/path?param=value"),
+        ("POST", "https://www.example.com", r#""@request-target""#, "/"),
+        ("POST", uri, r#""@path""#, "/path"),
+        ("POST", "https://www.example.com", r#""@path""#, "/"),
+        ("POST", "https://www.example.com/a%2Fb/../c", r#""@path""#, "/a%2Fb/../c"),
+        ("POST", uri, r#""@query""#, "?param=value"),
+        ("POST", "https://www.example.com/path?queryString", r#""@query""#, "?queryString"),
+        ("POST", "https://www.example.com/path", r#""@query""#, "?"),
+        ("POST", "https://www.example.com/path?#fragment", r#""@query""#, "?"),
+        ("GET", "https://a.example/p?baz=batman&qux=&p", r#""@query-param";name="qux""#, ""),
+        ("GET", "https://a.example/p?baz=batman&qux=&p", r#""@query-param";name="baz""#, "batman"),
+        ("GET", "https://a.example/p?baz=batman&qux=&p", r#""@query-param";name="p""#, ""),
+        (
+            "GET",
+            "https://a.example/p?var=this%20is%20a%20big%0Amultiline%20value&x=1",
+            r#""@query-param";name="var""#,
+            "this%20is%20a%20big%0Amultiline%20value",
+        ),
+        (
+            "GET",
+            "https://a.example/p?bar=with+plus+whitespace",
+            r#""@query-param";name="bar""#,
+            "with%20plus%20whitespace",
+        ),
+        (
+            "GET",
+            "https://a.example/p?fa%C3%A7ade%22%3A%20=something",
+            r#""@query-param";name="fa%C3%A7ade%22%3A%20""#,
+            "something",
+        ),
+    ];
+    for (method, uri, component, value) in of_targets {
+        assert_eq!(line(method, uri, &vec![], component), format!("{component}: {value}"));
+    }
+}
+
+/// The line of the signature base that a component makes.
+fn line(method: &str, uri: &str, fields: &Fields<'_>, component: &str) -> String {
+    let terms = SignatureTerms { components: &[component], ..SignatureTerms::at(NOW) };
+    let signed = sign(method, uri, fields, &terms);
+    let fields = with(fields, &signed);
+    verify(method, uri, &fields, Content::NotRead, &SignaturePolicy::PERMISSIVE, NOW).unwrap();
+    signed.signature_base.lines().next().unwrap().to_owned()
+}
+
+#[test]
+fn what_is_not_in_the_request_or_has_no_such_form_is_not_signed() {
+    let fields: Fields<'_> = vec![
+        ("Example-Dict", b"a=1"),
+        ("Latin", b"caf\xe9"),
+        ("Ambiguous", b"a, a"),
+        ("Feed", b"a\nb"),
+        ("Twice", b"a=1"),
+        ("Nul", b"a\0b"),
+    ];
+    let uri = "https://www.example.com/path?a=1&a=2&b=%FF";
+    for component in [
+        "x-absent",
+        "@status",
+        "@unknown",
+        "@signature-params",
+        r#""@method";req"#,
+        r#""@method";x=1"#,
+        r#""@query-param""#,
+        r#""@query-param";name="a""#,
+        r#""@query-param";name="b""#,
+        r#""@query-param";name="c""#,
+        r#""@query-param";name=a"#,
+        "Example-Dict",
+        r#""example-dict";key="b""#,
+        r#""example-dict";key=a"#,
+        r#""example-dict";sf=?0"#,
+        r#""example-dict";bs;sf"#,
+        r#""example-dict";tr"#,
+        r#""example-dict";req"#,
+        r#""example-dict";unknown"#,
+        r#""ambiguous";sf"#,
+        r#""latin";sf"#,
+        "latin",
+        "feed",
+        "nul",
+        "",
+        "two words",
+        r#""unclosed"#,
+    ] {
+        let terms = SignatureTerms { components: &["@method", component], ..SignatureTerms::at(NOW) };
+        let signed = signer().sign(&HttpRequest::new("GET", uri, &fields).unwrap(), &terms);
+        assert_eq!(signed.unwrap_err(), SignError::Component { index: 1 }, "{component}");
+    }
+    let twice = [r#""twice";sf"#, r#""twice";key="a";sf"#, "twice", "@method", r#""twice";sf"#];
+    let terms = SignatureTerms { components: &twice, ..SignatureTerms::at(NOW) };
+    let refused = signer().sign(&HttpRequest::new("GET", uri, &fields).unwrap(), &terms).unwrap_err();
+    assert_eq!(refused, SignError::Components, "the same identifier twice");
+    // What is no text is signed as bytes.
+    assert_eq!(line("GET", uri, &fields, r#""latin";bs"#), r#""latin";bs: :Y2Fm6Q==:"#);
+}
+
+#[test]
+fn the_default_policy_demands_what_makes_a_request_what_it_is() {
+    let policy = SignaturePolicy::default();
+    let uri = "https://api.example/flights?page=2";
+    let check =
+        |method: &str, components: &[&str], nonce, content: &'static [u8], digest: Option<&str>, now| {
+            let mut fields: Fields<'_> = vec![];
+            if let Some(digest) = digest {
+                fields.push(("Content-Digest", digest.as_bytes()));
+            }
+            let terms = SignatureTerms { components, nonce, ..SignatureTerms::at(NOW) };
+            let signed = sign(method, uri, &fields, &terms);
+            let verified =
+                verify(method, uri, &with(&fields, &signed), Content::Bytes(content), &policy, now);
+            verified.map(|verified| verified.replay.is_some())
+        };
+    let all = ["@method", "@authority", "@path", "@query"];
+    assert_eq!(check("GET", &all, None, b"", None, NOW), Ok(false));
+    assert_eq!(check("GET", &all, Some("n"), b"", None, NOW), Ok(true));
+    assert_eq!(check("GET", &["@method", "@target-uri"], None, b"", None, NOW), Ok(false));
+    assert_eq!(check("GET", &["@method", "@request-target", "@authority"], None, b"", None, NOW), Ok(false));
+    for missing in 0..all.len() {
+        let some: Vec<&str> =
+            all.iter().enumerate().filter(|(at, _)| *at != missing).map(|(_, name)| *name).collect();
+        assert_eq!(check("GET", &some, None, b"", None, NOW), Err(DenialCode::ComponentMissing));
+    }
+    assert_eq!(check("POST", &all, None, b"", None, NOW), Err(DenialCode::ComponentMissing), "no nonce");
+    assert_eq!(check("POST", &all, Some(""), b"", None, NOW), Err(DenialCode::ComponentMissing));
+    assert_eq!(
+        check("get", &all, None, b"", None, NOW),
+        Err(DenialCode::ComponentMissing),
+        "not known to repeat"
+    );
+    assert_eq!(check("PUT", &all, None, b"", None, NOW), Ok(false));
+
+    let digest = ContentDigest::sha256(b"{}");
+    let covered = ["@method", "@authority", "@path", "@query", "content-digest"];
+    let put = |components: &[&str], digest: &str| check("PUT", components, None, b"{}", Some(digest), NOW);
+    assert_eq!(put(&covered, &digest), Ok(false));
+    assert_eq!(put(&all, &digest), Err(DenialCode::ComponentMissing), "there, but not covered");
+    assert_eq!(put(&covered, &ContentDigest::sha512(b"{}")), Ok(false));
+    assert_eq!(put(&covered, &ContentDigest::sha256(b"{} ")), Err(DenialCode::DigestMismatch));
+    let both = format!("{digest}, {}", ContentDigest::sha512(b"{} "));
+    assert_eq!(put(&covered, &both), Err(DenialCode::DigestMismatch), "any that is wrong");
+    assert_eq!(put(&covered, "md5=:Sd/dVLAcvNLSq16eXua5uQ==:"), Err(DenialCode::DigestMismatch));
+    assert_eq!(put(&covered, "sha-256=x"), Err(DenialCode::Malformed));
+    assert_eq!(put(&covered, &format!("{digest}, {digest}")), Err(DenialCode::Malformed));
+
+    for (now, outcome) in [
+        (NOW + 300, Ok(false)),
+        (NOW + 301, Err(DenialCode::SignatureExpired)),
+        (NOW - 30, Ok(false)),
+        (NOW - 31, Err(DenialCode::SignatureFromFuture)),
+        (u64::MAX, Err(DenialCode::SignatureExpired)),
+        (0, Err(DenialCode::SignatureFromFuture)),
+    ] {
+        assert_eq!(check("GET", &all, None, b"", None, now), outcome, "{now}");
+    }
+}
+
+#[test]
+fn times_and_tags_are_what_the_signature_says() {
+    let uri = "https://api.example/";
+    let permissive = SignaturePolicy::PERMISSIVE;
+    let outcome = |terms: &SignatureTerms<'_>, policy: &SignaturePolicy<'_>, now| {
+        let signed = sign("GET", uri, &vec![], terms);
+        verify("GET", uri, &with(&vec![], &signed), Content::Bytes(b""), policy, now).map(|_| ())
+    };
+    let terms = SignatureTerms { expires: Some(NOW + 10), ..SignatureTerms::at(NOW) };
+    assert_eq!(outcome(&terms, &permissive, NOW + 10), Ok(()));
+    assert_eq!(outcome(&terms, &permissive, NOW + 11), Err(DenialCode::SignatureExpired));
+    let backwards = SignatureTerms { expires: Some(NOW), ..SignatureTerms::at(NOW + 5) };
+    assert_eq!(outcome(&backwards, &permissive, NOW), Err(DenialCode::ComponentMissing));
+    let timeless = SignatureTerms { created: None, ..SignatureTerms::at(NOW) };
+    assert_eq!(outcome(&timeless, &permissive, NOW), Ok(()));
+    // An age cannot be told without a time.
+    let aged = SignaturePolicy { max_age: Some(60), ..permissive };
+    assert_eq!(outcome(&timeless, &aged, NOW), Err(DenialCode::ComponentMissing));
+    let far = SignatureTerms::at(NOW + 31);
+    assert_eq!(outcome(&far, &permissive, NOW), Err(DenialCode::SignatureFromFuture));
+
+    let tagged = SignatureTerms { tag: Some("web \"app\""), algorithm: true, ..SignatureTerms::at(NOW) };
+    let policy = |tag| SignaturePolicy { tag, ..permissive };
+    assert_eq!(outcome(&tagged, &policy(Some("web \"app\"")), NOW), Ok(()));
+    assert_eq!(outcome(&tagged, &policy(Some("webapp")), NOW), Err(DenialCode::UnknownKey));
+    assert_eq!(outcome(&SignatureTerms::at(NOW), &policy(Some("webapp")), NOW), Err(DenialCode::UnknownKey));
+    let nonce = SignaturePolicy { nonce: NonceRule::Always, ..permissive };
+    assert_eq!(outcome(&SignatureTerms::at(NOW), &nonce, NOW), Err(DenialCode::ComponentMissing));
+    assert_eq!(
+        policy(Some("web \"app\"")).accept_signature(true),
+        r#"sig=();alg="hmac-sha256";tag="web \"app\"""#
+    );
+}
+
+#[test]
+fn integration_secrets_sign_by_their_name_and_rotate() {
+    let [old, new] =
+        [1, 2].map(|version| SharedSecret::generate(Purpose::Integration, version, &[version; 40]));
+    let issuing = SharedSecret::generate(Purpose::Issuing, 1, &[7; 40]);
+    assert_eq!(RequestSigner::from_integration_secret(&issuing).unwrap_err().expected, Purpose::Integration);
+    let mut keys = SignatureKeys::default();
+    assert_eq!(keys.add_integration_secret(&issuing).unwrap_err().expected, Purpose::Integration);
+    keys.add_integration_secret(&old).unwrap();
+    let outcome = |keys: &SignatureKeys, secret| {
+        let signer = RequestSigner::from_integration_secret(secret).unwrap();
+        let text = secret.to_text();
+        assert_eq!(signer.keyid(), &text.expose()[..text.expose().len() - 52]);
+        let uri = "https://api.example/";
+        let bare = HttpRequest::new("GET", uri, &[]).unwrap();
+        let signed = signer.sign(&bare, &SignatureTerms::at(NOW)).unwrap();
+        let fields = with(&vec![], &signed);
+        let request = HttpRequest::new("GET", uri, &fields).unwrap();
+        keys.verify(&request, &SignaturePolicy::default(), NOW).map(|_| ())
+    };
+    assert_eq!(outcome(&keys, &old), Ok(()));
+    assert_eq!(outcome(&keys, &new), Err(DenialCode::UnknownKey));
+    keys.add_integration_secret(&new).unwrap();
+    assert_eq!(outcome(&keys, &new), Ok(()));
+    keys.add(RequestSigner::from_integration_secret(&new).unwrap().keyid(), rfc_key());
+    assert_eq!(outcome(&keys, &new), Err(DenialCode::BadSignature));
+}
+
+/// What any of this does is bounded, and a denial.
+#[test]
+fn what_is_too_much_is_malformed() {
+    let uri = "https://api.example/";
+    let good = sign("GET", uri, &vec![], &SignatureTerms::at(NOW));
+    let outcome = |fields: &Fields<'_>| {
+        verify("GET", uri, fields, Content::Bytes(b""), &SignaturePolicy::default(), NOW).err()
+    };
+    let malformed = Some(DenialCode::Malformed);
+    assert_eq!(outcome(&with(&vec![], &good)), None);
+    assert_eq!(outcome(&vec![]), Some(DenialCode::Missing));
+    assert_eq!(outcome(&vec![("Signature-Input", good.signature_input.as_bytes())]), malformed);
+    assert_eq!(outcome(&vec![("Signature", good.signature.as_bytes())]), malformed);
+    for (input, signature) in [
+        ("", ""),
+        ("sig=1", "sig=:AA==:"),
+        ("sig=(1)", "sig=:AA==:"),
+        ("sig=()", "sig=1"),
+        ("sig=()", "other=:AA==:"),
+        ("sig=();created=1.5", "sig=:AA==:"),
+        ("sig=();created=@1", "sig=:AA==:"),
+        ("sig=();nonce=token", "sig=:AA==:"),
+        ("sig=();alg=1", "sig=:AA==:"),
+        ("sig=();keyid", "sig=:AA==:"),
+        ("sig=(), sig=()", "sig=:AA==:"),
+        ("sig=()", "sig=:AA==:, sig=:AA==:"),
+        ("sig=()\u{e9}", "sig=:AA==:"),
+        ("sig=(\0)", "sig=:AA==:"),
+        ("sig=(\n)", "sig=:AA==:"),
+    ] {
+        let fields = vec![("signature-input", input.as_bytes()), ("SIGNATURE", signature.as_bytes())];
+        assert_eq!(outcome(&fields), malformed, "{input} {signature}");
+    }
+    let many = |count: usize| {
+        let names: Vec<String> = (0..count).map(|at| format!("\"x{at}\"")).collect();
+        format!("sig=({})", names.join(" "))
+    };
+    let labels: Vec<String> = (0..9).map(|at| format!("s{at}=()")).collect();
+    for input in [
+        many(MAX_COMPONENTS + 1),
+        format!("sig=({})", "\"@method\" ".repeat(2).trim()),
+        format!("sig=();x=\"{}\"", "a".repeat(MAX_SIGNATURE_FIELD_LEN)),
+        format!("sig=();nonce=\"{}\"", "a".repeat(257)),
+        labels.join(", "),
+        many(5_000),
+    ] {
+        let fields = vec![("Signature-Input", input.as_bytes()), ("Signature", b"sig=:AA==:, s0=:AA==:")];
+        assert_eq!(outcome(&fields), malformed);
+    }
+    let line = "a".repeat(65_536);
+    let fields = vec![
+        ("x", line.as_bytes()),
+        ("Signature-Input", b"sig=(\"x\")".as_slice()),
+        ("Signature", b"sig=:AA==:"),
+    ];
+    assert_eq!(outcome(&fields), malformed, "the signature base would be too long");
+    let fields =
+        vec![("x", line.as_bytes()), ("Signature-Input", line.as_bytes()), ("Signature", b"a=:AA==:")];
+    assert_eq!(outcome(&fields), malformed);
+    let lines: Fields<'_> = (0..1_001).map(|_| ("x", b"".as_slice())).collect();
+    assert_eq!(outcome(&lines), malformed);
+}
+
+#[test]
+fn of_several_signatures_the_first_that_holds_decides() {
+    let uri = "https://api.example/";
+    let one = sign("GET", uri, &vec![], &SignatureTerms { label: "a", ..SignatureTerms::at(NOW) });
+    let two =
+        sign("GET", uri, &vec![], &SignatureTerms { label: "b", tag: Some("t"), ..SignatureTerms::at(NOW) });
+    let stale = sign("GET", uri, &vec![], &SignatureTerms { label: "c", ..SignatureTerms::at(NOW - 999) });
+    let foreign = r#"f=("x-gone");alg="ed25519";keyid="proxy""#;
+    let outcome = |signed: &[(&str, &str)], tag| {
+        let inputs: Vec<&str> = signed.iter().map(|(input, _)| *input).collect();
+        let values: Vec<&str> = signed.iter().map(|(_, value)| *value).collect();
+        let (input, value) = (inputs.join(", "), values.join(","));
+        let fields = vec![("Signature-Input", input.as_bytes()), ("Signature", value.as_bytes())];
+        let policy = SignaturePolicy { tag, ..SignaturePolicy::default() };
+        verify("GET", uri, &fields, Content::Bytes(b""), &policy, NOW).map(|verified| verified.tag)
+    };
+    let pair = |signed: &'_ SignedFields| (signed.signature_input.clone(), signed.signature.clone());
+    let (one, two, stale) = (pair(&one), pair(&two), pair(&stale));
+    let [one, two, stale] = [&one, &two, &stale].map(|(input, value)| (input.as_str(), value.as_str()));
+    assert_eq!(outcome(&[one, two], None), Ok(None));
+    assert_eq!(outcome(&[one, two], Some("t")), Ok(Some("t".into())));
+    assert_eq!(outcome(&[stale, two], None), Ok(Some("t".into())));
+    assert_eq!(outcome(&[stale], None), Err(DenialCode::SignatureExpired));
+    assert_eq!(outcome(&[(foreign, "f=:AA==:"), one], None), Ok(None), "another party's is passed over");
+    assert_eq!(outcome(&[(foreign, "f=:AA==:")], None), Err(DenialCode::UnknownKey));
+    assert_eq!(outcome(&[(one.0, "a=:AA==:")], None), Err(DenialCode::BadSignature));
+}
+
+proptest! {
+    #[test]
+    fn any_fields_are_a_denial(input in any::<Vec<u8>>(), signature in any::<Vec<u8>>(), covered: Vec<u8>) {
+        let fields = vec![("signature-input", &input[..]), ("signature", &signature), ("x", &covered)];
+        let outcome =
+            verify("GET", "https://a.example/", &fields, Content::NotRead, &SignaturePolicy::PERMISSIVE, NOW);
+        prop_assert!(outcome.is_err());
+    }
+
+    #[test]
+    fn near_signatures_are_denials_or_ours(
+        input in r#"(sig|a)=\(("@(method|path|query-param)"|"x")(;(sf|bs|name="a"|key="b"))?( "@[a-z]{1,3}")?\)(;(created|expires)=-?[0-9]{1,12})?"#,
+        covered in r#"[a-c=,;()"? ]{0,12}"#,
+    ) {
+        let fields = vec![("signature-input", input.as_bytes()), ("signature", b"sig=:AAAA:"), ("x", covered.as_bytes())];
+        let uri = "https://a.example/?a=1";
+        prop_assert!(verify("GET", uri, &fields, Content::NotRead, &SignaturePolicy::PERMISSIVE, NOW).is_err());
+    }
+
+    #[test]
+    fn what_is_signed_verifies_and_nothing_else(
+        path in "/[a-z%0-9]{0,8}", query in "[a-z=&+%0-9]{0,12}", value in "[ -~]{0,20}", flip in 0..3_u8,
+    ) {
+        let uri = format!("https://a.example{path}?{query}");
+        let fields: Fields<'_> = vec![("X", value.as_bytes())];
+        let components = ["@method", "@authority", "@path", "@query", "x"];
+        let signed = sign("GET", &uri, &fields, &SignatureTerms { components: &components, ..SignatureTerms::at(NOW) });
+        let outcome = |uri: &str, value: &[u8], method| {
+            let fields = with(&vec![("X", value)], &signed);
+            verify(method, uri, &fields, Content::Bytes(b""), &SignaturePolicy::default(), NOW).err()
+        };
+        prop_assert_eq!(outcome(&uri, value.as_bytes(), "GET"), None);
+        let changed = match flip {
+            0 => outcome(&format!("{uri}&"), value.as_bytes(), "GET"),
+            1 => outcome(&uri, &[value.as_bytes(), b"!"].concat(), "GET"),
+            _ => outcome(&uri, value.as_bytes(), "HEAD"),
+        };
+        prop_assert_eq!(changed, Some(DenialCode::BadSignature));
+    }
+}
