@@ -70,6 +70,7 @@ mod record;
 mod resolve;
 mod shared_secret;
 mod stateless;
+pub mod structured_fields;
 mod text;
 mod usage;
 mod verdict;

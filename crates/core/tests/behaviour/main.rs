@@ -10,4 +10,5 @@ mod any_input;
 mod fixtures;
 mod record;
 mod secrecy;
+mod structured_fields;
 mod verifier;
