@@ -498,7 +498,7 @@ mod tests {
             (":AAECAw==:", Ok(vec![0, 1, 2, 3])),
             (":AAECAw=:", Ok(vec![0, 1, 2, 3])),
             (":AAECAw:", Ok(vec![0, 1, 2, 3])),
-            (":AAECA//=:", Err(8)),
+            (":AAECA//=:", Ok(vec![0, 1, 2, 3, 255])),
             (":AAECAwQ=:", Ok(vec![0, 1, 2, 3, 4])),
             (":AAECAwR:", Ok(vec![0, 1, 2, 3, 4])),
             (":AAECAwQ==:", Err(9)),

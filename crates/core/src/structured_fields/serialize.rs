@@ -102,7 +102,7 @@ impl Parameters<'_> {
         for (name, value) in &self.entries {
             out.push(b';');
             write_key(name, out)?;
-            if *value != BareItem::Boolean(true) {
+            if !matches!(value, BareItem::Boolean(true)) {
                 out.push(b'=');
                 value.write(out)?;
             }
