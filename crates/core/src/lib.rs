@@ -67,6 +67,7 @@ mod parse;
 mod permission;
 mod prefix;
 mod record;
+mod replay;
 mod resolve;
 mod shared_secret;
 mod stateless;
@@ -99,6 +100,7 @@ pub use permission::{
 };
 pub use prefix::{KeyPrefix, MAX_PREFIX_LEN, PrefixError};
 pub use record::VERDICT_RECORD_LEN;
+pub use replay::{DEFAULT_NONCE_CAPACITY, DEFAULT_NONCE_SECONDS, NonceWindow, ReplayAnswer, ReplayEntry};
 pub use shared_secret::{Purpose, SharedSecret, SharedSecretError};
 pub use text::SecretText;
 pub use usage::{KeyUsage, UsageBatch, UsageRecorder};
