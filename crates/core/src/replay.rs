@@ -103,9 +103,9 @@ impl ReplayAnswer {
 ///
 /// # Chosen nonces
 /// Nonces can be searched for whose ids begin with equal bits, to make a hash table slow. So an id is looked for at 128
-/// slots at most, and a table in which one has no place grows up to its final size; after that, `Unavailable`. No secret
-/// seed is needed. Whoever goes to that length denies fewer others than he would by sending as many nonces as they
-/// come.
+/// slots at most, and a table in which one has no place grows to its final size; after that it is `Unavailable`. This
+/// needs no secret seed. Who goes to that length with n nonces denies some n in 131,072 requests of others (by default),
+/// while the generation lasts; with 65,536 nonces of any kind he denies all of them.
 ///
 /// # Example
 /// ```
@@ -248,22 +248,26 @@ impl Generation {
         true
     }
 
-    /// Makes the table larger, until all ids and this one have a slot.
+    /// Makes the table larger until this id has a slot in it, too. At its final size it is left as it is.
     #[cold]
     #[inline(never)]
     fn grow(&mut self, next: &[u8; 32], capacity: usize) -> bool {
         let most = capacity.saturating_mul(2).next_power_of_two().max(FIRST_SLOTS);
-        let mut len = self.slots.len();
-        while len < most {
-            len = len.saturating_mul(2).max(FIRST_SLOTS);
+        while self.slots.len() < most {
+            let len = self.slots.len().saturating_mul(2).max(FIRST_SLOTS);
             let mut slots = Vec::new();
             if slots.try_reserve_exact(len).is_err() {
                 return false;
             }
             slots.resize(len, 0);
-            let mut ids = self.ids.iter().chain([next]).enumerate();
-            if ids.all(|(place, id)| take_slot(&mut slots, id, place)) {
-                self.slots = slots;
+            // Put in as they came, none is farther from its home than in the smaller table: what was taken before it here
+            // was taken there, too.
+            let mut ids = self.ids.iter().enumerate();
+            if !ids.all(|(place, id)| take_slot(&mut slots, id, place)) {
+                return false;
+            }
+            self.slots = slots;
+            if take_slot(&mut self.slots, next, self.ids.len()) {
                 return true;
             }
         }
@@ -385,12 +389,12 @@ mod tests {
             assert_eq!(window.check_and_insert(&chosen(7, nonce, 1100), 1000), Fresh, "{nonce}");
         }
         assert_eq!(window.check_and_insert(&chosen(7, most, 1100), 1000), Unavailable);
-        assert_eq!(window.current.slots.len(), 8192, "it has grown as far as it may, and no further");
+        assert_eq!(window.current.slots.len(), 8192, "it has grown once, and as far as it may");
         assert_eq!(window.len(), MOST_PROBES);
         assert_eq!(window.check_and_insert(&chosen(7, 3, 1100), 1000), Seen);
         let others = (0..2000).map(|nonce| window.check_and_insert(&entry(nonce, 1100), 1000));
         let denied = others.filter(|answer| *answer != Fresh).count();
-        assert!(denied <= 2, "{denied} of 2000 others are denied");
+        assert!(denied <= 10, "{denied} of 2000 others are denied");
     }
 
     #[test]
