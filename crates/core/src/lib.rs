@@ -69,6 +69,7 @@ mod permission;
 mod prefix;
 mod record;
 mod replay;
+mod request_record;
 mod resolve;
 mod shared_secret;
 mod signature;
@@ -106,7 +107,15 @@ pub use permission::{
 pub use prefix::{KeyPrefix, MAX_PREFIX_LEN, PrefixError};
 pub use record::VERDICT_RECORD_LEN;
 pub use replay::{DEFAULT_NONCE_CAPACITY, DEFAULT_NONCE_SECONDS, NonceWindow, ReplayAnswer, ReplayEntry};
-pub use shared_secret::{Purpose, SharedSecret, SharedSecretError};
+pub use request_record::{RequestRecord, SignaturePolicyRecord};
+pub use shared_secret::{Purpose, SharedSecret, SharedSecretError, WrongPurpose};
+pub use signature::{
+    Content, DEFAULT_COMPONENTS, DEFAULT_FUTURE_SKEW_SECONDS, DEFAULT_MAX_AGE_SECONDS, HttpRequest,
+    InvalidRequest, MAX_COMPONENTS, MAX_FIELDS, MAX_NONCE_LEN, MAX_SIGNATURE_BASE_LEN,
+    MAX_SIGNATURE_FIELD_LEN, MAX_SIGNATURES, MAX_TARGET_URI_LEN, NonceRule, PendingVerdict, RequestSigner,
+    SignError, SignatureKeys, SignaturePolicy, SignatureTerms, SignedFields, SignerError, SigningKey,
+    VerifiedSignature, verify_signature,
+};
 pub use text::SecretText;
 pub use usage::{KeyUsage, UsageBatch, UsageRecorder};
 pub use verdict::{Denied, Verdict, Verified};

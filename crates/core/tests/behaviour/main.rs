@@ -10,5 +10,6 @@ mod any_input;
 mod fixtures;
 mod record;
 mod secrecy;
+mod signature;
 mod structured_fields;
 mod verifier;
