@@ -13,8 +13,8 @@ pub const MAX_SIGNATURE_FIELD_LEN: usize = 8_192;
 pub const MAX_SIGNATURES: usize = 8;
 /// The most components that a signature may cover.
 pub const MAX_COMPONENTS: usize = 64;
-/// The longest nonce, in bytes.
-pub const MAX_NONCE_LEN: usize = 256;
+/// The longest `keyid`, `nonce` or `tag` of a signature, in bytes.
+pub const MAX_SIGNATURE_TEXT_LEN: usize = 256;
 
 /// The one algorithm (RFC 9421 section 3.3.3).
 pub(crate) const ALGORITHM: &str = "hmac-sha256";
@@ -129,8 +129,12 @@ impl<'f> Signature<'f> {
             keyid: string(given, "keyid")?,
             tag: string(given, "tag")?,
         };
-        let fits = parameters.nonce.is_none_or(|nonce| nonce.len() <= MAX_NONCE_LEN);
-        if fits { Ok(parameters) } else { Err(DenialCode::Malformed) }
+        let texts = [parameters.nonce, parameters.keyid, parameters.tag];
+        if texts.into_iter().flatten().all(|text| text.len() <= MAX_SIGNATURE_TEXT_LEN) {
+            Ok(parameters)
+        } else {
+            Err(DenialCode::Malformed)
+        }
     }
 
     /// What was signed (section 2.5).

@@ -150,11 +150,11 @@ impl RequestSigner {
         ];
         for (name, text) in texts {
             if let Some(text) = text {
+                if text.len() > fields::MAX_SIGNATURE_TEXT_LEN {
+                    return Err(SignError::Parameter);
+                }
                 parameters.insert(name, BareItem::String(Cow::Borrowed(text)));
             }
-        }
-        if terms.nonce.is_some_and(|nonce| nonce.len() > fields::MAX_NONCE_LEN) {
-            return Err(SignError::Parameter);
         }
         let items = terms.components.iter().enumerate();
         let items =
@@ -213,7 +213,7 @@ pub enum SignError {
     },
     /// A component is to be covered twice, or they are too many or too long.
     Components,
-    /// A time, the nonce, the tag or the label has not its form.
+    /// A time, the nonce, the keyid, the tag or the label has not its form.
     Parameter,
 }
 
@@ -236,8 +236,8 @@ impl fmt::Display for SignError {
             ),
             Self::Components => formatter.write_str("components are covered twice, or are too many or too long"),
             Self::Parameter => formatter.write_str(
-                "a time, the nonce, the tag or the label has not its form: times are Unix seconds, texts are ASCII, a \
-                 nonce has at most 256 characters, a label begins with a lowercase letter",
+                "a time, the nonce, the keyid, the tag or the label has not its form: times are Unix seconds, texts are \
+                 at most 256 characters of ASCII, a label begins with a lowercase letter",
             ),
         }
     }

@@ -2,8 +2,10 @@
 
 use crate::fixtures::{entropy, prefixes, terms};
 use claviger_core::{
-    DenialCode, IssuingKey, KEYRING_INFO_LEN, KeyId, KeyringInfo, Purpose, RequestContext, SharedSecret,
-    VERDICT_RECORD_LEN, Verdict, Verifier,
+    Content, DenialCode, HttpRequest, IssuingKey, KEYRING_INFO_LEN, KeyId, KeyringInfo, Purpose,
+    RequestContext, RequestRecord, RequestSigner, SharedSecret, SignatureKeys, SignaturePolicy,
+    SignaturePolicyRecord, SignatureTerms, SigningKey, VERDICT_RECORD_LEN, Verdict, VerifiedSignature,
+    Verifier,
 };
 use proptest::{prelude::*, sample::select};
 
@@ -141,4 +143,66 @@ fn a_record_without_what_verified_needs_is_none() {
         assert_eq!(Verdict::from_record(&record, None), None, "code {number}");
     }
     assert_eq!(Verdict::from_record(&[0; VERDICT_RECORD_LEN], None), None);
+}
+
+#[test]
+fn what_is_known_of_signatures_comes_back_from_its_record() {
+    let uri = "https://api.example/?a=1";
+    let signer = RequestSigner::new(SigningKey::from_bytes(&[7; 32]), "partner");
+    let fields: [(&str, &[u8]); 1] = [("X", b"caf\xe9")];
+    let request = HttpRequest::new("POST", uri, &fields).unwrap().request_target("*");
+    let terms = [
+        SignatureTerms { components: &["@request-target"], ..SignatureTerms::at(1) },
+        SignatureTerms { nonce: Some("n"), tag: Some("t"), expires: Some(99), ..SignatureTerms::at(1) },
+        SignatureTerms { created: None, ..SignatureTerms::at(1) },
+    ];
+    for terms in terms {
+        let signed = signer.sign(&request, &terms).unwrap();
+        let fields: [(&str, &[u8]); 3] = [
+            fields[0],
+            ("Signature-Input", signed.signature_input.as_bytes()),
+            ("Signature", signed.signature.as_bytes()),
+        ];
+        let signed = HttpRequest::new("POST", uri, &fields).unwrap().request_target("*");
+        let mut bytes = Vec::new();
+        let texts = RequestRecord::write(&signed, &mut bytes);
+        assert_eq!(texts, 9);
+        let record = RequestRecord::read(&bytes, texts).unwrap();
+        for wrong in [0, 1, 2, 3, 4, 8, 10, 11, usize::MAX] {
+            assert!(RequestRecord::read(&bytes, wrong).is_none());
+        }
+        for content in [
+            Content::Bytes(b"{}"),
+            Content::NotRead,
+            Content::Hashed { sha256: Some(&[1; 32]), sha512: Some(&[2; 64]) },
+        ] {
+            let mut bytes = Vec::new();
+            let kind = content.write_parts(&mut bytes);
+            assert_eq!(Content::from_parts(kind, &bytes), Some(content));
+            assert_eq!(record.request(content).unwrap(), signed.content(content));
+        }
+        let policy = SignaturePolicy { tag: terms.tag, ..SignaturePolicy::PERMISSIVE };
+        for policy in
+            [policy, SignaturePolicy { required_components: &["x", "@path"], max_age: Some(7), ..policy }]
+        {
+            let read = SignaturePolicyRecord::read(&SignaturePolicyRecord::write(&policy)).unwrap();
+            read.with(|read| assert_eq!(*read, policy));
+        }
+        let mut keys = SignatureKeys::default();
+        keys.set_any(SigningKey::from_bytes(&[7; 32]));
+        let outcome = keys.verify(&record.request(Content::NotRead).unwrap(), &policy, 1);
+        assert!(outcome.is_ok());
+        let written = VerifiedSignature::write_record(&outcome);
+        assert_eq!(VerifiedSignature::from_record(&written), Some(outcome));
+        for flag in [32, 64, 128] {
+            let mut wrong = written.clone();
+            wrong[1] |= flag;
+            assert_eq!(VerifiedSignature::from_record(&wrong), None);
+        }
+    }
+    SignaturePolicyRecord::default().with(|policy| assert_eq!(*policy, SignaturePolicy::default()));
+    let denied = Err(DenialCode::Replayed);
+    assert_eq!(VerifiedSignature::from_record(&VerifiedSignature::write_record(&denied)), Some(denied));
+    assert_eq!(Content::from_parts(1, &[0; 31]), None);
+    assert_eq!(Content::from_parts(5, &[]), None);
 }
