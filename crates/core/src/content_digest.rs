@@ -78,7 +78,6 @@ impl ContentDigest {
     }
 
     /// Begins to hash content that comes in pieces.
-    #[must_use]
     pub fn reader(self) -> ContentDigestReader {
         ContentDigestReader { expected: self, sha256: Sha256::new(), sha512: Sha512::new() }
     }

@@ -51,10 +51,6 @@ pub struct Verifier {
 }
 
 #[derive(Clone)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a program has few verifiers, and each lookup would pay for a box"
-)]
 enum Knowledge {
     Secrets(Stateless),
     Keyring(KeyringVerifier),
