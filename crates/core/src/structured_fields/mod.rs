@@ -5,11 +5,10 @@
 //! as one text, its lines joined with `, ` (RFC 9110 section 5.3).
 //!
 //! Parsing borrows from the text: keys and tokens always, strings unless something in them is escaped. Allocated are
-//! byte sequences, strings with escapes, and the lists themselves; parameters only where there are any. Work and
-//! memory are linear in the length of the text, but for keys, each of which is looked for among those before it. So
-//! their number is limited: [`MAX_MEMBERS`], [`MAX_PARAMETERS`] and [`MAX_INNER_LIST_ITEMS`] are the least that RFC
-//! 9651 has parsers support. Keys, strings, tokens and byte sequences may be as long as the text, whose length is the
-//! caller's to limit.
+//! byte sequences, strings with escapes, and the lists themselves; parameters only where there are any. How many there
+//! may be is limited: [`MAX_MEMBERS`], [`MAX_PARAMETERS`] and [`MAX_INNER_LIST_ITEMS`] are the least that RFC 9651 has
+//! parsers support. Keys, strings, tokens and byte sequences may be as long as the text, whose length is the caller's
+//! to limit; work and memory grow with it, each name being looked for among the sorted ones before it.
 //!
 //! Where RFC 9651 leaves a choice, more is taken: base64 without its padding or with bits in its end that mean
 //! nothing (section 4.2.7), and dates up to fifteen digits (section 3.3.7). Both have one canonical form.
@@ -288,15 +287,11 @@ fn get<'e, V>(entries: &'e [(&str, V)], name: &str) -> Option<&'e V> {
     entries.iter().find(|(other, _)| *other == name).map(|(_, value)| value)
 }
 
-/// Returns whether the name was there.
-fn insert<'t, V>(entries: &mut Vec<(&'t str, V)>, name: &'t str, value: V) -> bool {
-    let slot = entries.iter_mut().find(|(other, _)| *other == name);
-    let found = slot.is_some();
-    match slot {
+fn insert<'t, V>(entries: &mut Vec<(&'t str, V)>, name: &'t str, value: V) {
+    match entries.iter_mut().find(|(other, _)| *other == name) {
         Some((_, slot)) => *slot = value,
         None => entries.push((name, value)),
     }
-    found
 }
 
 /// Whether a key may start so (`lcalpha` or `*`, RFC 9651 section 3.1.2).

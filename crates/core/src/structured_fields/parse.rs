@@ -1,7 +1,7 @@
 //! Reading fields: the algorithms of RFC 9651 section 4.2.
 
 use super::{
-    BareItem, Decimal, Dictionary, InnerList, Item, List, Member, Parameters, insert, is_in_key, is_in_token,
+    BareItem, Decimal, Dictionary, InnerList, Item, List, Member, Parameters, is_in_key, is_in_token,
     starts_key, starts_token,
 };
 use alloc::{borrow::Cow, string::String, vec::Vec};
@@ -13,6 +13,9 @@ pub const MAX_MEMBERS: usize = 1024;
 pub const MAX_PARAMETERS: usize = 256;
 /// The most items of one inner list (RFC 9651 section 3.1.1 requires no more).
 pub const MAX_INNER_LIST_ITEMS: usize = 256;
+
+/// Up to so many names are looked through one by one.
+const FEW: usize = 16;
 
 /// A field that is not of the type asked for, or has more in it than the limits of this module.
 ///
@@ -87,6 +90,7 @@ pub fn parse_list(field: &[u8]) -> Result<List<'_>, Malformed> {
 pub fn parse_dictionary(field: &[u8]) -> Result<Dictionary<'_>, Malformed> {
     parse(field, |parser| {
         let mut dictionary = Dictionary::new();
+        let mut sorted = Vec::new();
         parser.members(|parser| {
             let name = parser.key()?;
             let value = if parser.take(b'=') {
@@ -95,7 +99,7 @@ pub fn parse_dictionary(field: &[u8]) -> Result<Dictionary<'_>, Malformed> {
                 let value = BareItem::Boolean(true);
                 Member::Item(Item { value, parameters: parser.parameters()? })
             };
-            dictionary.duplicates |= insert(&mut dictionary.entries, name, value);
+            dictionary.duplicates |= insert_sorted(&mut dictionary.entries, &mut sorted, name, value);
             Ok(())
         })?;
         Ok(dictionary)
@@ -109,7 +113,7 @@ fn parse<'t, T>(
 ) -> Result<T, Malformed> {
     // Fields are ASCII. What is UTF-8 can be cut without checking each piece again.
     let text = core::str::from_utf8(field).map_err(|error| Malformed { at: error.valid_up_to() })?;
-    let mut parser = Parser { text, at: 0 };
+    let mut parser = Parser { text, at: 0, sorted: Vec::new() };
     parser.skip_spaces();
     let value = read(&mut parser)?;
     parser.skip_spaces();
@@ -120,6 +124,8 @@ struct Parser<'t> {
     text: &'t str,
     /// Where the next byte is.
     at: usize,
+    /// Of the parameters that are being read, for `insert_sorted`.
+    sorted: Vec<u16>,
 }
 
 impl<'t> Parser<'t> {
@@ -228,6 +234,7 @@ impl<'t> Parser<'t> {
     fn parameters(&mut self) -> Result<Parameters<'t>, Malformed> {
         let mut parameters = Parameters::new();
         let mut count = 0_usize;
+        self.sorted.clear();
         while self.take(b';') {
             self.skip_spaces();
             if count == MAX_PARAMETERS {
@@ -236,7 +243,7 @@ impl<'t> Parser<'t> {
             count = count.saturating_add(1);
             let name = self.key()?;
             let value = if self.take(b'=') { self.bare_item()? } else { BareItem::Boolean(true) };
-            parameters.insert(name, value);
+            insert_sorted(&mut parameters.entries, &mut self.sorted, name, value);
         }
         Ok(parameters)
     }
@@ -252,7 +259,7 @@ impl<'t> Parser<'t> {
         let start = self.at;
         self.skip();
         match first {
-            b'"' => self.string().map(BareItem::String),
+            b'"' => self.quoted(b'\\').map(BareItem::String),
             b':' => self.byte_sequence().map(BareItem::ByteSequence),
             b'?' if self.take(b'1') => Ok(BareItem::Boolean(true)),
             b'?' if self.take(b'0') => Ok(BareItem::Boolean(false)),
@@ -263,7 +270,7 @@ impl<'t> Parser<'t> {
             },
             b'%' => {
                 self.expect(b'"')?;
-                self.display_string().map(BareItem::DisplayString)
+                self.quoted(b'%').map(BareItem::DisplayString)
             }
             _ => Err(Malformed { at: start }),
         }
@@ -299,62 +306,41 @@ impl<'t> Parser<'t> {
         if count == 0 { self.malformed() } else { Ok((number, count)) }
     }
 
-    /// What follows `"`.
-    fn string(&mut self) -> Result<Cow<'t, str>, Malformed> {
-        let mut unescaped: Option<String> = None;
+    /// What follows the opening quote of a string, in which `\` escapes `"` and itself, or of a display string, in
+    /// which `%` escapes a byte of UTF-8.
+    fn quoted(&mut self, escape: u8) -> Result<Cow<'t, str>, Malformed> {
+        let mut decoded = Vec::new();
+        let mut escapes = false;
         let mut start = self.at;
         loop {
-            match self.peek() {
-                Some(b'"') => {
-                    let rest = self.since(start)?;
+            let next = self.peek();
+            if next == Some(b'"') || next == Some(escape) {
+                let piece = self.since(start)?;
+                if next == Some(b'"') && !escapes {
                     self.skip();
-                    return Ok(match unescaped {
-                        None => Cow::Borrowed(rest),
-                        Some(before) => Cow::Owned(before + rest),
-                    });
+                    return Ok(Cow::Borrowed(piece));
                 }
-                Some(b'\\') => {
-                    unescaped.get_or_insert_default().push_str(self.since(start)?);
-                    self.skip();
-                    // What was escaped starts the next piece.
-                    start = self.at;
-                    if !matches!(self.peek(), Some(b'"' | b'\\')) {
-                        return self.malformed();
-                    }
-                }
-                Some(b' '..=b'~') => {}
-                _ => return self.malformed(),
-            }
-            self.skip();
-        }
-    }
-
-    /// What follows `%"`.
-    fn display_string(&mut self) -> Result<Cow<'t, str>, Malformed> {
-        let mut decoded: Option<Vec<u8>> = None;
-        let mut start = self.at;
-        loop {
-            match self.peek() {
-                Some(b'"') => {
-                    let rest = self.since(start)?;
-                    let Some(mut bytes) = decoded else {
-                        self.skip();
-                        return Ok(Cow::Borrowed(rest));
-                    };
-                    bytes.extend_from_slice(rest.as_bytes());
-                    let text = String::from_utf8(bytes).map_err(|_| Malformed { at: self.at })?;
+                decoded.extend_from_slice(piece.as_bytes());
+                if next == Some(b'"') {
+                    let text = String::from_utf8(decoded).map_err(|_| Malformed { at: self.at })?;
                     self.skip();
                     return Ok(Cow::Owned(text));
                 }
-                Some(b'%') => {
-                    let bytes = decoded.get_or_insert_default();
-                    bytes.extend_from_slice(self.since(start)?.as_bytes());
+                escapes = true;
+                self.skip();
+                decoded.push(if escape == b'%' {
+                    self.hex_digit()? << 4 | self.hex_digit()?
+                } else if let Some(escaped @ (b'"' | b'\\')) = self.peek() {
                     self.skip();
-                    bytes.push(self.hex_digit()? << 4 | self.hex_digit()?);
-                    start = self.at;
-                }
-                Some(b' '..=b'~') => self.skip(),
-                _ => return self.malformed(),
+                    escaped
+                } else {
+                    return self.malformed();
+                });
+                start = self.at;
+            } else if matches!(next, Some(b' '..=b'~')) {
+                self.skip();
+            } else {
+                return self.malformed();
             }
         }
     }
@@ -396,6 +382,51 @@ impl<'t> Parser<'t> {
         }
         self.expect(b':')?;
         Ok(bytes)
+    }
+}
+
+/// As [`insert`](super::insert), with fewer comparisons where there are many names. `sorted` is empty with the first
+/// entry, and then is whatever this left there.
+fn insert_sorted<'t, V>(
+    entries: &mut Vec<(&'t str, V)>,
+    sorted: &mut Vec<u16>,
+    name: &'t str,
+    value: V,
+) -> bool {
+    let place = find(&|place| entries.get(place).map(|(name, _)| *name), entries.len(), sorted, name);
+    let slot = place.and_then(|place| entries.get_mut(place));
+    let found = slot.is_some();
+    match slot {
+        Some((_, slot)) => *slot = value,
+        None => entries.push((name, value)),
+    }
+    found
+}
+
+/// Where among `len` different names one is. `sorted` has the places of the first of them in the order of the names;
+/// the others are put there as soon as there are more than a few. It is not generic, because it is large.
+fn find<'t>(
+    name_at: &dyn Fn(usize) -> Option<&'t str>,
+    len: usize,
+    sorted: &mut Vec<u16>,
+    name: &str,
+) -> Option<usize> {
+    if len < FEW {
+        return (0..len).find(|&place| name_at(place) == Some(name));
+    }
+    loop {
+        let place = sorted.len();
+        let sought = if place < len { name_at(place)? } else { name };
+        let rank = sorted.binary_search_by(|&place| name_at(usize::from(place)).cmp(&Some(sought)));
+        if place >= len {
+            return sorted.get(rank.ok()?).copied().map(usize::from);
+        }
+        let (Ok(rank) | Err(rank)) = rank;
+        let mut next = place as u16;
+        for place in sorted.iter_mut().skip(rank) {
+            next = core::mem::replace(place, next);
+        }
+        sorted.push(next);
     }
 }
 

@@ -58,39 +58,39 @@ impl BareItem<'_> {
             Self::Integer(number) => return integer(*number, out),
             Self::Decimal(decimal) => write_decimal(decimal.thousandths(), out),
             Self::String(text) => {
-                out.push(b'"');
+                put(out, &[b'"']);
                 for byte in text.bytes() {
                     match byte {
-                        b'"' | b'\\' => out.push(b'\\'),
+                        b'"' | b'\\' => put(out, &[b'\\']),
                         b' '..=b'~' => {}
                         _ => return Err(Unserializable),
                     }
                     out.push(byte);
                 }
-                out.push(b'"');
+                put(out, &[b'"']);
             }
             Self::Token(word) => return write_word(word, starts_token, is_in_token, out),
             Self::ByteSequence(bytes) => {
-                out.push(b':');
+                put(out, &[b':']);
                 write_base64(bytes, out);
-                out.push(b':');
+                put(out, &[b':']);
             }
-            Self::Boolean(value) => out.extend_from_slice(if *value { b"?1" } else { b"?0" }),
+            Self::Boolean(value) => put(out, if *value { b"?1" } else { b"?0" }),
             Self::Date(seconds) => {
-                out.push(b'@');
+                put(out, &[b'@']);
                 return integer(*seconds, out);
             }
             Self::DisplayString(text) => {
-                out.extend_from_slice(b"%\"");
+                put(out, b"%\"");
                 for byte in text.bytes() {
                     match byte {
                         b'%' | b'"' | ..=0x1f | 0x7f.. => {
-                            out.extend_from_slice(&[b'%', hex_digit(byte >> 4), hex_digit(byte & 15)]);
+                            put(out, &[b'%', hex_digit(byte >> 4), hex_digit(byte & 15)]);
                         }
                         _ => out.push(byte),
                     }
                 }
-                out.push(b'"');
+                put(out, &[b'"']);
             }
         }
         Ok(())
@@ -100,10 +100,10 @@ impl BareItem<'_> {
 impl Parameters<'_> {
     fn write(&self, out: &mut Vec<u8>) -> Written {
         for (name, value) in &self.entries {
-            out.push(b';');
+            put(out, &[b';']);
             write_key(name, out)?;
             if !matches!(value, BareItem::Boolean(true)) {
-                out.push(b'=');
+                put(out, &[b'=']);
                 value.write(out)?;
             }
         }
@@ -120,14 +120,14 @@ impl Item<'_> {
 
 impl InnerList<'_> {
     fn write(&self, out: &mut Vec<u8>) -> Written {
-        out.push(b'(');
+        put(out, &[b'(']);
         for (place, item) in self.items.iter().enumerate() {
             if place > 0 {
-                out.push(b' ');
+                put(out, &[b' ']);
             }
             item.write(out)?;
         }
-        out.push(b')');
+        put(out, &[b')']);
         self.parameters.write(out)
     }
 }
@@ -159,7 +159,7 @@ impl Dictionary<'_> {
             match member {
                 Member::Item(Item { value: BareItem::Boolean(true), parameters }) => parameters.write(out)?,
                 other => {
-                    out.push(b'=');
+                    put(out, &[b'=']);
                     other.write(out)?;
                 }
             }
@@ -168,9 +168,15 @@ impl Dictionary<'_> {
     }
 }
 
+/// Appends. Not inlined: it is small in many places so.
+#[inline(never)]
+fn put(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.extend_from_slice(bytes);
+}
+
 fn write_comma(place: usize, out: &mut Vec<u8>) {
     if place > 0 {
-        out.extend_from_slice(b", ");
+        put(out, b", ");
     }
 }
 
@@ -184,7 +190,7 @@ fn write_word(word: &str, starts: fn(u8) -> bool, goes_on: fn(u8) -> bool, out: 
     if !word.first().copied().is_some_and(starts) || !word.iter().copied().all(goes_on) {
         return Err(Unserializable);
     }
-    out.extend_from_slice(word);
+    put(out, word);
     Ok(())
 }
 
@@ -201,7 +207,7 @@ fn write_decimal(thousandths: i64, out: &mut Vec<u8>) {
     write_sign(thousandths, out);
     let number = thousandths.unsigned_abs();
     write_number(number / 1000, out);
-    out.push(b'.');
+    put(out, &[b'.']);
     // Up to three digits, without zeros at the end but one.
     let mut rest = number % 1000;
     loop {
@@ -215,7 +221,7 @@ fn write_decimal(thousandths: i64, out: &mut Vec<u8>) {
 
 fn write_sign(number: i64, out: &mut Vec<u8>) {
     if number < 0 {
-        out.push(b'-');
+        put(out, &[b'-']);
     }
 }
 

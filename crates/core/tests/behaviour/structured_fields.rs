@@ -209,9 +209,16 @@ proptest! {
         check(&text)?;
     }
 
+    /// As many names as are looked up in another way than few are.
     #[test]
-    fn repeated_keys_are_seen(names in vec("[ab]{1,2}", 0..6)) {
-        let text = names.join(", ");
+    fn repeated_names_take_the_last_value_in_their_first_place(names in vec("[a-c][a-d]{0,2}", 0..80)) {
+        let text = |separator: &str| {
+            let numbered = names.iter().enumerate().map(|(number, name)| format!("{name}={number}"));
+            numbered.collect::<Vec<_>>().join(separator)
+        };
+        check(text(", ").as_bytes())?;
+        check(format!("x;{}", text(";")).as_bytes())?;
+        let text = text(", ");
         let dictionary = parse_dictionary(text.as_bytes()).unwrap();
         prop_assert_eq!(dictionary.has_duplicates(), dictionary.len() < names.len());
     }
