@@ -3,3 +3,4 @@
 pub mod figures;
 pub mod memory;
 pub mod rings;
+pub mod rounds;

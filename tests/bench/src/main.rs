@@ -1,11 +1,12 @@
 //! Measures verification natively and through wasmtime beside its peers, and prints one JSON line a result.
 //!
-//! All cases take turns in short rounds, so that what disturbs the machine disturbs all of them; each round starts with
-//! calls that are not measured, so that it finds its own data in the caches and not the others'. The figure of a case is
-//! the median over its rounds.
+//! [`claviger_bench::rounds`] says how.
 
-use anyhow::{Context, Result, ensure};
-use claviger_bench::rings::{NOW, Ring};
+use anyhow::{Result, ensure};
+use claviger_bench::{
+    rings::{NOW, Ring},
+    rounds::{self, case},
+};
 use claviger_core::{
     IssuingKey, KeyPrefix, OpaqueUse, PartKind, Purpose, RequestContext, SecretText, SharedSecret,
     SignedKeyTerms, Verifier as NativeVerifier, generate_opaque_key,
@@ -16,54 +17,10 @@ use claviger_host::{
     wasmtime::{self, Linker, Store},
 };
 use hmac::{Hmac, KeyInit, Mac};
-use std::{
-    env,
-    hint::black_box,
-    path::Path,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{env, hint::black_box, path::Path, sync::Arc};
 
-const ROUNDS: usize = 61;
-const ROUND: Duration = Duration::from_millis(4);
 /// As many different keys take turns, so that branch prediction learns none by heart.
 const KEYS: u64 = 256;
-
-struct Case<'c> {
-    name: String,
-    run: Box<dyn FnMut() + 'c>,
-    nanoseconds: Vec<f64>,
-}
-
-fn case<'c>(name: impl Into<String>, run: impl FnMut() + 'c) -> Case<'c> {
-    Case { name: name.into(), run: Box::new(run), nanoseconds: Vec::new() }
-}
-
-impl Case<'_> {
-    fn round(&mut self) {
-        let started = Instant::now();
-        while started.elapsed() < ROUND {
-            for _ in 0..8 {
-                (self.run)();
-            }
-        }
-        let (started, mut calls) = (Instant::now(), 0u32);
-        let mut elapsed = Duration::ZERO;
-        while elapsed < ROUND {
-            for _ in 0..8 {
-                (self.run)();
-            }
-            calls += 8;
-            elapsed = started.elapsed();
-        }
-        self.nanoseconds.push(elapsed.as_nanos() as f64 / f64::from(calls));
-    }
-
-    fn median(&mut self) -> f64 {
-        self.nanoseconds.sort_by(f64::total_cmp);
-        self.nanoseconds.get(self.nanoseconds.len() / 2).copied().unwrap_or(f64::NAN)
-    }
-}
 
 /// A bundle that several verifiers share.
 struct Shared(Arc<Vec<u8>>);
@@ -284,18 +241,5 @@ fn main() -> Result<()> {
             assert!(black_box(revocation.build(ring)).is_ok());
         }));
     }
-    for _ in 0..ROUNDS {
-        for case in &mut cases {
-            case.round();
-        }
-    }
-    let base = cases.first_mut().context("no cases")?.median();
-    for case in &mut cases {
-        let nanoseconds = case.median();
-        println!(
-            "{}",
-            serde_json::json!({"name": case.name, "nanoseconds": nanoseconds, "to_first": nanoseconds / base})
-        );
-    }
-    Ok(())
+    rounds::measure(&mut cases)
 }
