@@ -179,7 +179,8 @@ async fn of_many_who_ask_at_once_one_is_told_that_it_is_fresh() {
     for _ in 0..64 {
         let entry = new_entry(now);
         let mut asking = JoinSet::new();
-        for store in stores.iter().chain(&stores).cloned() {
+        for store in stores.iter().chain(&stores) {
+            let store = Arc::clone(store);
             asking.spawn(async move { store.check_and_insert(&entry, now).await });
         }
         let answers = asking.join_all().await;
