@@ -5,7 +5,7 @@
  */
 import { optionalFunction, optionalInteger, requireFunction, requireInteger, requireNumber, requireObject, requireString } from "./errors.js";
 import { requireEntry } from "./replay.js";
-import type { ReplayAnswer, ReplayStore } from "./slim.js";
+import type { ReplayAnswer, ReplayStore, ResponseLike } from "./slim.js";
 
 /** A binding of {@link ReplayDurableObject}: what is used of a `DurableObjectNamespace`. */
 export interface ReplayNamespace {
@@ -135,7 +135,7 @@ export class ReplayDurableObject {
   }
 
   /** Puts in an entry that is not there, and says whether it was not. */
-  async fetch(request: { json(): Promise<unknown> }): Promise<Response> {
+  async fetch(request: { json(): Promise<unknown> }): Promise<ResponseLike> {
     const asked = requireObject("the question", await request.json());
     const { id, keepUntil } = requireEntry(asked);
     return new Response(await this.#putIfAbsent(id, keepUntil, requireString("token", asked["token"])));

@@ -124,15 +124,16 @@ async fn hand_on(mut client: TcpStream, line: watch::Sender<Line>, state: watch:
     let mut server = TcpStream::connect(address()).await.unwrap();
     let (mut asked, mut answered) = ([0; 4096], [0; 4096]);
     loop {
-        let now = *state.borrow();
         tokio::select! {
-            read = client.read(&mut asked), if now != Line::Silent => match read {
+            read = client.read(&mut asked) => match read {
+                Ok(1..) if *state.borrow() == Line::Silent => {}
                 Ok(len @ 1..) => server.write_all(asked.get(..len).unwrap()).await.unwrap(),
                 _ => return,
             },
             read = server.read(&mut answered) => {
                 let len = read.unwrap_or(0);
-                match *state.borrow() {
+                let now = *state.borrow();
+                match now {
                     _ if len == 0 => return,
                     Line::LosesAnAnswer => { line.send_replace(Line::Good); return }
                     Line::Mute => continue,
@@ -140,7 +141,7 @@ async fn hand_on(mut client: TcpStream, line: watch::Sender<Line>, state: watch:
                 }
                 if client.write_all(answered.get(..len).unwrap()).await.is_err() { return }
             }
-            _ = down.wait_for(|line| *line == Line::Down) => return,
+            () = async { drop(down.wait_for(|line| *line == Line::Down).await) } => return,
         }
     }
 }
@@ -178,7 +179,8 @@ async fn of_many_who_ask_at_once_one_is_told_that_it_is_fresh() {
     for _ in 0..64 {
         let entry = new_entry(now);
         let mut asking = JoinSet::new();
-        for store in stores.iter().chain(&stores).cloned() {
+        for store in stores.iter().chain(&stores) {
+            let store = Arc::clone(store);
             asking.spawn(async move { store.check_and_insert(&entry, now).await });
         }
         let answers = asking.join_all().await;
