@@ -2,12 +2,7 @@
 //!
 //! `CLAVIGER_TEST_VECTORS` names the folder that has them in `structured-field-tests`; `cargo xtask test` sets it if
 //! there is one. The format of a case is described in the README.md of that folder.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "the helpers of tests fail as tests do"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "the helpers of tests fail as tests do")]
 
 use claviger_core::structured_fields::{
     BareItem, Decimal, Dictionary, InnerList, Item, List, Member, Parameters, Unserializable,

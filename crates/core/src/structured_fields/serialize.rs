@@ -58,26 +58,31 @@ impl BareItem<'_> {
             Self::Integer(number) => return integer(*number, out),
             Self::Decimal(decimal) => write_decimal(decimal.thousandths(), out),
             Self::String(text) => {
-                put(out, &[b'"']);
-                for byte in text.bytes() {
-                    match byte {
-                        b'"' | b'\\' => put(out, &[b'\\']),
-                        b' '..=b'~' => {}
-                        _ => return Err(Unserializable),
-                    }
-                    out.push(byte);
+                if !text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+                    return Err(Unserializable);
                 }
-                put(out, &[b'"']);
+                put(out, b"\"");
+                if text.bytes().any(|byte| matches!(byte, b'"' | b'\\')) {
+                    for byte in text.bytes() {
+                        if matches!(byte, b'"' | b'\\') {
+                            out.push(b'\\');
+                        }
+                        out.push(byte);
+                    }
+                } else {
+                    put(out, text.as_bytes());
+                }
+                put(out, b"\"");
             }
             Self::Token(word) => return write_word(word, starts_token, is_in_token, out),
             Self::ByteSequence(bytes) => {
-                put(out, &[b':']);
+                put(out, b":");
                 write_base64(bytes, out);
-                put(out, &[b':']);
+                put(out, b":");
             }
             Self::Boolean(value) => put(out, if *value { b"?1" } else { b"?0" }),
             Self::Date(seconds) => {
-                put(out, &[b'@']);
+                put(out, b"@");
                 return integer(*seconds, out);
             }
             Self::DisplayString(text) => {
@@ -90,7 +95,7 @@ impl BareItem<'_> {
                         _ => out.push(byte),
                     }
                 }
-                put(out, &[b'"']);
+                put(out, b"\"");
             }
         }
         Ok(())
@@ -100,10 +105,10 @@ impl BareItem<'_> {
 impl Parameters<'_> {
     fn write(&self, out: &mut Vec<u8>) -> Written {
         for (name, value) in &self.entries {
-            put(out, &[b';']);
+            put(out, b";");
             write_key(name, out)?;
             if !matches!(value, BareItem::Boolean(true)) {
-                put(out, &[b'=']);
+                put(out, b"=");
                 value.write(out)?;
             }
         }
@@ -120,14 +125,14 @@ impl Item<'_> {
 
 impl InnerList<'_> {
     fn write(&self, out: &mut Vec<u8>) -> Written {
-        put(out, &[b'(']);
+        put(out, b"(");
         for (place, item) in self.items.iter().enumerate() {
             if place > 0 {
-                put(out, &[b' ']);
+                put(out, b" ");
             }
             item.write(out)?;
         }
-        put(out, &[b')']);
+        put(out, b")");
         self.parameters.write(out)
     }
 }
@@ -159,7 +164,7 @@ impl Dictionary<'_> {
             match member {
                 Member::Item(Item { value: BareItem::Boolean(true), parameters }) => parameters.write(out)?,
                 other => {
-                    put(out, &[b'=']);
+                    put(out, b"=");
                     other.write(out)?;
                 }
             }
@@ -207,7 +212,7 @@ fn write_decimal(thousandths: i64, out: &mut Vec<u8>) {
     write_sign(thousandths, out);
     let number = thousandths.unsigned_abs();
     write_number(number / 1000, out);
-    put(out, &[b'.']);
+    put(out, b".");
     // Up to three digits, without zeros at the end but one.
     let mut rest = number % 1000;
     loop {
@@ -221,7 +226,7 @@ fn write_decimal(thousandths: i64, out: &mut Vec<u8>) {
 
 fn write_sign(number: i64, out: &mut Vec<u8>) {
     if number < 0 {
-        put(out, &[b'-']);
+        put(out, b"-");
     }
 }
 
