@@ -164,7 +164,7 @@ fn test(packages: &packages::Wanted) -> Result<()> {
     packages::packages(packages)?;
     let postgres = postgres::start()?;
     let s3 = s3::start()?;
-    python::install_example()?;
+    python::install_environments()?;
     note("testing Rust: every crate, and the same vectors natively, in wasmtime, Node and workerd");
     step::run(
         cargo(["test", "--workspace", "--all-features"])
