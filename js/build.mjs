@@ -33,8 +33,11 @@ const TRIMMED = [
   [/\n *if \(!\(module instanceof WebAssembly\.Module\)\) \{\n *module = new WebAssembly\.Module\(module\);\n *\}\n/, "\n"],
   // It is called in one way.
   [/if \(module !== undefined\) \{\n *if \(Object\.getPrototypeOf\(module\)[^]*?console\.warn[^]*?\n *\}\n *\}\n/, "({ module } = module);\n"],
-  // Nobody but this package has it.
+  // Nobody but this package has them.
   [/if \(Symbol\.dispose\) RawVerifier[^\n]*\n/, ""],
+  [/if \(Symbol\.dispose\) RawWebhook[^\n]*\n/, ""],
+  // So that a bundler leaves it out with the class.
+  [/(const RawWebhookFinalization = [^\n]*\n[^\n]*\n *: )(?=new )/, "$1/* @__PURE__ */ "],
   // It decodes messages of faults, not gigabytes.
   [/let cachedTextDecoder = [^]*?\nfunction decodeText\(bytes\) \{\n[^]*?\n\}\n/, "const decodeText = (bytes) => new TextDecoder().decode(bytes);\n"],
 ];

@@ -53,4 +53,12 @@ export {
   type VerifierOptions,
 } from "./verifier.js";
 export { version } from "./version.js";
+export {
+  type DeniedWebhook,
+  type VerifiedWebhook,
+  Webhook,
+  type WebhookHeaders,
+  type WebhookOptions,
+  type WebhookVerdict,
+} from "./webhook.js";
 export { provideWasm } from "./wasm.js";

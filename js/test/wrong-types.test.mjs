@@ -1,7 +1,7 @@
 // A parameter of a wrong type is the program's mistake: a TypeError that names it. A key is never that.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Verifier, generateKey, generateSharedSecret, parseKey } from "claviger";
+import { Verifier, Webhook, generateKey, generateSharedSecret, parseKey } from "claviger";
 import { issuingSecret, now, prefix, signedKey, thrown, trusted } from "./fixtures.mjs";
 import { keyringKeys, root } from "./keyrings.mjs";
 import { rejected, sourceOf } from "./living.mjs";
@@ -45,6 +45,23 @@ test("generateSharedSecret names the parameter", () => {
   onlyTakes("options", ["object"], (value) => generateSharedSecret(value));
   onlyTakes("options.purpose", ["string"], (value) => generateSharedSecret({ purpose: value, version: 1 }));
   onlyTakes("options.version", ["number"], (value) => generateSharedSecret({ purpose: "issuing", version: value }));
+});
+
+test("Webhook names the parameter", () => {
+  const secret = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+  onlyTakes("options", ["object"], (value) => new Webhook(value));
+  onlyTakes("options.secrets", ["array"], (value) => new Webhook({ secrets: value }));
+  onlyTakes("options.secrets[1]", ["string"], (value) => new Webhook({ secrets: [secret, value] }));
+  onlyTakes("options.tolerance", ["number", "undefined"], (value) => new Webhook({ secrets: [secret], tolerance: value }));
+  const webhook = new Webhook({ secrets: [secret] });
+  const headers = webhook.sign("msg_1", now, "");
+  onlyTakes("id", ["string"], (value) => webhook.sign(value, now, ""));
+  onlyTakes("timestamp", ["number"], (value) => webhook.sign("msg_1", value, ""));
+  onlyTakes("body", ["string"], (value) => webhook.sign("msg_1", now, value));
+  onlyTakes("headers", ["object", "array"], (value) => webhook.verify(value, ""));
+  onlyTakes("body", ["string"], (value) => webhook.verify(headers, value, { now }));
+  onlyTakes("options", ["object", "undefined"], (value) => webhook.verify(headers, "", value));
+  onlyTakes("options.now", ["number", "undefined"], (value) => webhook.verify(headers, "", { now: value }));
 });
 
 test("parseKey names the parameter", () => {

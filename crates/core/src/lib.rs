@@ -81,6 +81,7 @@ mod verdict;
 mod verifier;
 mod verifier_value;
 mod verify_request;
+mod webhook;
 
 pub use claims::{Claims, ClaimsError, MAX_MINUTES, SignedKeyTerms};
 pub use content_digest::{ContentDigest, ContentDigestReader};
@@ -121,3 +122,8 @@ pub use usage::{KeyUsage, UsageBatch, UsageRecorder};
 pub use verdict::{Denied, Verdict, Verified};
 pub use verifier::{Verifier, VerifierError, VerifyKey};
 pub use verifier_value::{ImportDigest, ImportScheme, VerifierValue};
+pub use webhook::{
+    MAX_WEBHOOK_ID_LEN, MAX_WEBHOOK_SECRETS, MAX_WEBHOOK_SIGNATURE_LEN, MAX_WEBHOOK_SIGNATURES,
+    MAX_WEBHOOK_TIMESTAMP, VerifiedWebhook, WEBHOOK_TOLERANCE_SECONDS, WebhookError, WebhookHeaders,
+    WebhookSecret, sign_webhook, verify_webhook,
+};

@@ -57,24 +57,27 @@ impl MacKey {
     }
 
     /// Prepares a key of any length: padded with zeros up to 64 bytes, a longer one hashed first (RFC 2104, section 2).
+    #[inline(never)]
     pub(crate) fn of_any_length(key: &[u8]) -> Self {
+        let mut padded = [0; BLOCK];
         if key.len() > BLOCK {
-            let mut digest: [u8; 32] = Sha256::digest(key).into();
-            let mac = Self::new(&digest);
+            let mut digest = Sha256::digest(key);
+            fill(&mut padded, 0, &digest);
             digest.zeroize();
-            return mac;
+        } else {
+            fill(&mut padded, 0, key);
         }
-        let state = |padding: u8| {
-            let mut block = [padding; BLOCK];
-            for (slot, byte) in block.iter_mut().zip(key) {
-                *slot ^= byte;
-            }
-            let mut state = INITIAL;
-            compress(&mut state, &[block]);
+        let mut states = [INITIAL; 2];
+        for (state, padding) in states.iter_mut().zip([0x36, 0x5c]) {
+            let mut block = padded.map(|byte| byte ^ padding);
+            compress(state, &[block]);
             block.zeroize();
-            state
-        };
-        Self { inner: state(0x36), outer: state(0x5c) }
+        }
+        padded.zeroize();
+        let [inner, outer] = states;
+        let mac = Self { inner, outer };
+        states.zeroize();
+        mac
     }
 
     /// What is worked with where there is no key. It proves nothing: whoever uses it denies whatever the tag.
@@ -170,12 +173,14 @@ impl MacKey {
     }
 }
 
-/// Copies `bytes` into a block of which `filled` are in use, and says how many are then.
+/// Copies `bytes` into a block of which `filled` are in use, and says how many are then. It must have room for them.
+#[inline(never)]
 fn fill(block: &mut [u8; BLOCK], filled: usize, bytes: &[u8]) -> usize {
-    for (slot, byte) in block.iter_mut().skip(filled).zip(bytes) {
-        *slot = *byte;
+    let end = filled.saturating_add(bytes.len());
+    if let Some(slots) = block.get_mut(filled..end) {
+        slots.copy_from_slice(bytes);
     }
-    filled.saturating_add(bytes.len())
+    end
 }
 
 /// Compresses the last block, whose end mark is set: `message` bytes went in after the block of padding.

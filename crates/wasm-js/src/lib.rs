@@ -20,6 +20,8 @@ mod raw_verifier;
 mod testing;
 #[cfg(feature = "verify")]
 mod usage;
+#[cfg(feature = "verify")]
+mod webhook;
 
 pub use exchange::{exchange, exchanged, exchanged_len};
 #[cfg(any(feature = "verify", feature = "testing"))]
@@ -29,6 +31,8 @@ pub use parse::parse_key;
 pub use raw_verifier::RawVerifier;
 #[cfg(feature = "testing")]
 pub use testing::{build_keyring, generate_keyring_key};
+#[cfg(feature = "verify")]
+pub use webhook::RawWebhook;
 
 use wasm_bindgen::prelude::wasm_bindgen;
 

@@ -1,4 +1,4 @@
-//! The bench table: native and wasmtime from one program, Node from two others, every runtime
+//! The bench table: native and wasmtime from one program, Node from three others, every runtime
 //! from one, sources and the admin SDK from two more, printed together.
 
 use crate::{
@@ -25,6 +25,7 @@ pub(crate) fn bench(write: bool, json: bool) -> Result<()> {
     let node =
         |script: &str| output(Command::new("node").current_dir(root().join("js")).arg(script).arg(&rings));
     let (stateless, keyring) = (node("bench/verify.mjs")?, node("bench/keyring.mjs")?);
+    let webhooks = node("bench/webhook.mjs")?;
     note("measuring in every runtime");
     packages::install_tools()?;
     let runtimes = node("bench/runtimes/runtimes.mjs")?;
@@ -33,7 +34,7 @@ pub(crate) fn bench(write: bool, json: bool) -> Result<()> {
     note("measuring the admin SDK (a store with a million keys is made at first and kept)");
     let admin = bench("admin")?;
     if json {
-        print!("{native}{stateless}{keyring}{runtimes}{sources}{admin}");
+        print!("{native}{stateless}{keyring}{webhooks}{runtimes}{sources}{admin}");
         return Ok(());
     }
     let mut table = format!("Machine: {}.\n", machine());
@@ -41,6 +42,7 @@ pub(crate) fn bench(write: bool, json: bool) -> Result<()> {
     add_times(&mut table, "native and wasmtime", "× ring", &times);
     add_times(&mut table, "Node, no keyring", "× claviger", &split(&stateless)?.1);
     add_times(&mut table, "Node, keyring", "× node:crypto", &split(&keyring)?.1);
+    add_times(&mut table, "Node, webhooks", "× claviger", &split(&webhooks)?.1);
     add_limited(&mut table, "npm package in each runtime, from outside", &runtimes)?;
     add_limited(&mut table, "sources, over HTTP on loopback, a million keys", &sources)?;
     add_limited(&mut table, "admin, SQLite, a million keys", &admin)?;

@@ -174,7 +174,7 @@ fn test(packages: &packages::Wanted) -> Result<()> {
     let postgres = postgres::start()?;
     let s3 = s3::start()?;
     let redis = redis::start()?;
-    python::install_example()?;
+    python::install_environments()?;
     note("testing Rust: every crate, and the same vectors natively, in wasmtime, Node and workerd");
     let mut tests = cargo(["test", "--workspace", "--all-features"]);
     tests

@@ -70,6 +70,12 @@ export function denialResponse(): never {
   forServers("verifying keys");
 }
 
+export class Webhook {
+  constructor() {
+    forServers("signing and verifying webhooks");
+  }
+}
+
 export function selfTest(): never {
   forServers("verifying keys");
 }

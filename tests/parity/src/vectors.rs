@@ -6,6 +6,7 @@
 use crate::{
     keyring_vectors, replay_vectors,
     setup::{IssuingSecret, Options},
+    webhook_vectors,
 };
 use anyhow::{Context, Result, ensure};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -562,5 +563,7 @@ pub fn golden_files() -> Result<BTreeMap<PathBuf, Vec<u8>>> {
     files.insert(replay_vectors::path(), replay_vectors::generate()?);
     files.insert(path(), (serde_json::to_string_pretty(&generate()?)? + "\n").into_bytes());
     files.insert(types, denial_codes_ts().into_bytes());
+    let webhooks = serde_json::to_string_pretty(&webhook_vectors::generate()?)? + "\n";
+    files.insert(webhook_vectors::path(), webhooks.into_bytes());
     Ok(files)
 }
