@@ -359,3 +359,63 @@ impl fmt::Display for WebhookError {
 }
 
 impl core::error::Error for WebhookError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mac::tests::compressions;
+    use std::{format, vec, vec::Vec};
+
+    const ID: &str = "msg_1";
+
+    fn secrets(count: u8) -> Vec<WebhookSecret> {
+        (0..count).map(|byte| WebhookSecret::new(&[byte; 32]).unwrap()).collect()
+    }
+
+    fn verify(secrets: &[WebhookSecret], signature: &str, body: &[u8]) -> Result<usize, DenialCode> {
+        let headers = WebhookHeaders {
+            id: Some(ID.as_bytes()),
+            timestamp: Some(b"100"),
+            signature: Some(signature.as_bytes()),
+        };
+        verify_webhook(secrets, &headers, body, 100, 0).map(|webhook| webhook.secret)
+    }
+
+    #[test]
+    fn a_secret_is_not_shown() {
+        let secret = WebhookSecret::parse("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD").unwrap();
+        assert_eq!(format!("{secret:?}"), "WebhookSecret([redacted])");
+        assert_eq!(secret.to_text().expose(), "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD");
+        let error = WebhookSecret::parse("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7o").unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("C2FV"));
+    }
+
+    #[test]
+    fn there_are_1_to_8_secrets() {
+        for count in [0, 9] {
+            let secrets = secrets(count);
+            assert_eq!(sign_webhook(&secrets, ID, 100, b""), Err(WebhookError::Secrets));
+            assert_eq!(verify(&secrets, "v1,", b""), Err(DenialCode::NotConfigured));
+        }
+        let secrets = secrets(8);
+        let signed = sign_webhook(&secrets, ID, 100, b"").unwrap();
+        for (place, secret) in secrets.iter().enumerate() {
+            assert_eq!(verify(&secrets, &secret.sign(ID, 100, b"").unwrap(), b""), Ok(place));
+            assert_eq!(verify(core::slice::from_ref(secret), &signed, b""), Ok(0));
+        }
+        assert_eq!(secrets[0].sign(ID, MAX_WEBHOOK_TIMESTAMP + 1, b""), Err(WebhookError::Timestamp));
+    }
+
+    #[test]
+    fn a_body_is_hashed_once_for_each_secret_and_not_for_what_is_malformed() {
+        let (secrets, body) = (secrets(3), vec![b'x'; 64_000]);
+        let signed = secrets[2].sign(ID, 100, &body).unwrap();
+        let (cost, verified) = compressions(|| verify(&secrets, &signed, &body));
+        // 1000 blocks, the last one, and the outer hash.
+        assert_eq!((cost, verified), (3 * 1002, Ok(2)));
+        let many = [signed.as_str(); MAX_WEBHOOK_SIGNATURES].join(" ");
+        assert_eq!(compressions(|| verify(&secrets, &many, &body)), (3 * 1002, Ok(2)));
+        let malformed = Err(DenialCode::Malformed);
+        assert_eq!(compressions(|| verify(&secrets, &format!("{many} v2,x"), &body)), (0, malformed));
+    }
+}

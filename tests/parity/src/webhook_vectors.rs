@@ -134,7 +134,7 @@ pub fn check(file: &File) -> Result<()> {
     let secrets = |texts: &[String]| texts.iter().map(|text| secret(text)).collect::<Result<Vec<_>>>();
     for Signed { name, secrets: texts, id, timestamp, body_base64, signature } in &file.signed {
         let signed = sign_webhook(&secrets(texts)?, id, *timestamp, &BASE64_STANDARD.decode(body_base64)?);
-        ensure!(&signed.as_ref().ok() == &signature.as_ref(), "signing {name}: {signed:?}");
+        ensure!(signed.as_ref().ok() == signature.as_ref(), "signing {name}: {signed:?}");
     }
     for case in &file.cases {
         let latin1 = |text: &Option<String>| -> Result<Option<Vec<u8>>> {
