@@ -6,6 +6,7 @@
 use crate::{
     keyring_vectors,
     setup::{IssuingSecret, Options},
+    signature_vectors,
 };
 use anyhow::{Context, Result, ensure};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -555,11 +556,13 @@ fn denial_codes_ts() -> String {
 /// Every golden file with what belongs in it.
 ///
 /// # Errors
-/// Those of [`generate`].
+/// Those of [`generate`] and of the other modules' files.
 pub fn golden_files() -> Result<BTreeMap<PathBuf, Vec<u8>>> {
     let types = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../js/src/denial-codes.ts");
     let mut files = keyring_vectors::generate()?;
     files.insert(path(), (serde_json::to_string_pretty(&generate()?)? + "\n").into_bytes());
     files.insert(types, denial_codes_ts().into_bytes());
+    let signatures = serde_json::to_string_pretty(&signature_vectors::generate()?)? + "\n";
+    files.insert(signature_vectors::path(), signatures.into_bytes());
     Ok(files)
 }
