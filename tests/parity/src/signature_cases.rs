@@ -107,7 +107,8 @@ impl CaseFile {
     /// # Errors
     /// If it cannot be read, or has not the form.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         serde_json::from_str(&text).with_context(|| format!("{} is no file of cases", path.display()))
     }
 
@@ -130,7 +131,8 @@ impl Case {
         let fields: Vec<(&str, &[u8])> =
             fields.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
         let request = HttpRequest::new(&self.request.method, &self.request.target_uri, &fields).ok()?;
-        let content = self.request.body.as_deref().map_or(Content::NotRead, |body| Content::Bytes(body.as_bytes()));
+        let content =
+            self.request.body.as_deref().map_or(Content::NotRead, |body| Content::Bytes(body.as_bytes()));
         let request = request.content(content);
         Some(verify(&match &self.request.request_target {
             None => request,

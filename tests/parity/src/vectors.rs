@@ -6,7 +6,7 @@
 use crate::{
     keyring_vectors, replay_vectors,
     setup::{IssuingSecret, Options},
-    webhook_vectors,
+    signature_vectors, webhook_vectors,
 };
 use anyhow::{Context, Result, ensure};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -556,7 +556,7 @@ fn denial_codes_ts() -> String {
 /// Every golden file with what belongs in it.
 ///
 /// # Errors
-/// Those of [`generate`].
+/// Those of [`generate`] and of the other modules' files.
 pub fn golden_files() -> Result<BTreeMap<PathBuf, Vec<u8>>> {
     let types = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../js/src/denial-codes.ts");
     let mut files = keyring_vectors::generate()?;
@@ -565,5 +565,7 @@ pub fn golden_files() -> Result<BTreeMap<PathBuf, Vec<u8>>> {
     files.insert(types, denial_codes_ts().into_bytes());
     let webhooks = serde_json::to_string_pretty(&webhook_vectors::generate()?)? + "\n";
     files.insert(webhook_vectors::path(), webhooks.into_bytes());
+    let signatures = serde_json::to_string_pretty(&signature_vectors::generate()?)? + "\n";
+    files.insert(signature_vectors::path(), signatures.into_bytes());
     Ok(files)
 }

@@ -49,20 +49,21 @@ impl SignatureFields {
         }
     }
 
-    /// The signatures under the labels that both fields have, in the order of `Signature-Input`.
+    /// The signatures, in the order of `Signature-Input`. Each label must be in both fields (section 4).
     pub(crate) fn signatures(&self) -> Result<Vec<Signature<'_>>, DenialCode> {
         let inputs = dictionary(&self.input)?;
         let values = dictionary(&self.signature)?;
         let mut signatures = Vec::new();
         for (label, member) in inputs.iter() {
             let Member::InnerList(covered) = member else { return Err(DenialCode::Malformed) };
-            let Some(value) = values.get(label) else { continue };
-            let Member::Item(Item { value: BareItem::ByteSequence(tag), .. }) = value else {
+            let Some(Member::Item(Item { value: BareItem::ByteSequence(tag), .. })) = values.get(label)
+            else {
                 return Err(DenialCode::Malformed);
             };
             signatures.push(Signature { covered: covered.clone(), tag: tag.clone() });
         }
-        if signatures.is_empty() { Err(DenialCode::Malformed) } else { Ok(signatures) }
+        let each_in_both = !signatures.is_empty() && signatures.len() == values.len();
+        if each_in_both { Ok(signatures) } else { Err(DenialCode::Malformed) }
     }
 }
 
