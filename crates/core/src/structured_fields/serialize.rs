@@ -62,13 +62,15 @@ impl BareItem<'_> {
                     return Err(Unserializable);
                 }
                 put(out, b"\"");
-                // Every piece but the first starts with what has to be escaped.
-                let escaped = |byte: &u8| matches!(byte, b'"' | b'\\');
-                for piece in text.as_bytes().chunk_by(|_, next| !escaped(next)) {
-                    if piece.first().is_some_and(escaped) {
-                        put(out, b"\\");
+                if text.bytes().any(|byte| matches!(byte, b'"' | b'\\')) {
+                    for byte in text.bytes() {
+                        if matches!(byte, b'"' | b'\\') {
+                            out.push(b'\\');
+                        }
+                        out.push(byte);
                     }
-                    put(out, piece);
+                } else {
+                    put(out, text.as_bytes());
                 }
                 put(out, b"\"");
             }
