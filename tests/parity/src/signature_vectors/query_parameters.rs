@@ -117,9 +117,16 @@ fn values() -> Vec<Draft> {
             "1;b=2",
             "1%3Bb%3D2",
         ),
-        of(accept("2.2.8, URL standard, 5.1", "query parameter, percent sign alone"), "100%", "100%25"),
         of(
-            accept("2.2.8, URL standard, 5.1", "query parameter, percent sign before no hexadecimal"),
+            policy("RFC 3986, 2.1: no URI; URL standard, 5.1: kept", "query parameter, percent sign alone"),
+            "100%",
+            "100%25",
+        ),
+        of(
+            policy(
+                "RFC 3986, 2.1: no URI; URL standard, 5.1: kept",
+                "query parameter, percent sign before no hexadecimal",
+            ),
             "%zz%4",
             "%25zz%254",
         ),
