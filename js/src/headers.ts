@@ -12,9 +12,25 @@ export type HeadersLike =
   | Readonly<Record<string, string | readonly string[] | undefined>>
   | readonly string[];
 
-/** What is used of a request: of a `Request` of the Fetch API, or of Node's `IncomingMessage`. */
+/** What is used of a request: of a `Request` of the Fetch API, or of Node's `IncomingMessage`. All but headers is for signatures. */
 export interface RequestLike {
   readonly headers: HeadersLike;
+  /** Its method. */
+  readonly method?: string | undefined;
+  /** The whole url, or what stood in the request line. */
+  readonly url?: string | undefined;
+  /** Express's: what stood in the request line, where a router has taken something from `url`. */
+  readonly originalUrl?: string | undefined;
+  /** What stood in the request line, where `url` is whole and that is not its path and query. */
+  readonly requestTarget?: string | undefined;
+  /** A body that is `null` is none. What an object holds that is no request of a runtime is its body. */
+  readonly body?: unknown;
+  /** The Fetch API's: a copy, by which a body is read. */
+  clone?(): { arrayBuffer(): Promise<ArrayBuffer> };
+  /** Node's: 2 for HTTP/2. */
+  readonly httpVersionMajor?: number;
+  /** Node's, of HTTP/2: whether nothing comes after the headers. */
+  readonly stream?: { readonly endAfterHeaders?: boolean } | undefined;
   /** Node's: what was sent, where `headers` leaves out the second of two `Authorization`. */
   readonly rawHeaders?: readonly string[];
 }

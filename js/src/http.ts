@@ -1,9 +1,10 @@
 /** Keys in HTTP requests, and what is answered to denials. `crates/client/src/http.rs` decides the same in Rust. */
 import { type RequestContext, readFacts, readNow } from "./context.js";
 import { denialClasses, policyReasons } from "./denial-codes.js";
-import { optionalBoolean, requireObject } from "./errors.js";
+import { ClavigerError, optionalBoolean, requireObject } from "./errors.js";
 import { type HeadersLike, type HeaderValue, type RequestLike, requestValuesOf, valuesOf } from "./headers.js";
 import { parseKey } from "./keys.js";
+import type { SignedRequests, VerifySignedOptions } from "./signed-requests.js";
 import { type Denied, type Verdict, deniedUnknown } from "./verdict.js";
 
 /** Which headers a key is read from. The names of schemes are read in upper and lower case. */
@@ -16,6 +17,11 @@ export interface Credentials {
   basic?: boolean;
   /** `Authorization: rest_api_key=<key>`. By default it is not. */
   restApiKey?: boolean;
+  /**
+   * `Signature-Input` and `Signature` (RFC 9421), by {@link verifyRequest} and a verifier with the option `signatures`. By default
+   * not.
+   */
+  signature?: boolean;
 }
 
 /** What {@link readCredential} found: a key, of which nothing is proved yet, or why there is none. */
@@ -25,12 +31,14 @@ export type Credential = { key: string; code: null } | { key: null; code: "missi
 export interface KeyVerifier {
   /** As `Verifier.verify`. */
   verify(key: string, context?: RequestContext): Promise<Verdict>;
+  /** As `Verifier.verifySigned`. */
+  verifySigned?(request: RequestLike, options?: VerifySignedOptions): Promise<Verdict>;
   /** As `Verifier.refreshIfDue`. */
   refreshIfDue?(): Promise<void>;
 }
 
 /** Options of {@link verifyRequest}: where the key is, what else is known of the request, and what it needs. */
-export interface VerifyRequestOptions extends RequestContext {
+export interface VerifyRequestOptions extends VerifySignedOptions {
   /** Which headers the key is read from. By default `Authorization: Bearer` and `X-API-Key`. */
   credentials?: Credentials;
 }
@@ -39,7 +47,7 @@ export interface VerifyRequestOptions extends RequestContext {
 export interface DenialParts {
   /** 401 of whoever proves nothing, 403 of a proven key that is not good, 503 where that cannot be decided. */
   status: 401 | 403 | 503;
-  /** `Content-Type`, and `WWW-Authenticate` or `Retry-After`. */
+  /** `Content-Type`, and `WWW-Authenticate` or `Retry-After`; `Accept-Signature` where it is known. */
   headers: Record<string, string>;
   /** JSON. */
   body: string;
@@ -101,16 +109,29 @@ function readValues(valuesOf: (name: string) => HeaderValue[], credentials: Cred
  * if (!verdict.verified) return denialResponse(verdict);
  * ```
  *
- * @param options `tenant`, `permissions` and the others as `Verifier.verify` takes them, and `credentials`.
+ * With `credentials.signature`, a signed request is verified as `Verifier.verifySigned` does it. A signature beside a key is
+ * `malformed`.
+ *
+ * @param options `tenant`, `permissions` and the others as `Verifier.verify` takes them, `credentials`, and of signed requests
+ * `body` and `origin`.
  * @throws {TypeError} if a parameter has a wrong type; it names the parameter, whatever the request carries.
- * @throws {ClavigerError} what `Verifier.verify` throws.
+ * @throws {ClavigerError} what `Verifier.verify` and `Verifier.verifySigned` throw.
  */
 export async function verifyRequest(
   verifier: KeyVerifier,
   request: RequestLike,
   options: VerifyRequestOptions = {},
 ): Promise<Verdict> {
-  const credential = readValues((name) => requestValuesOf(request, name), options.credentials);
+  const values = (name: string) => requestValuesOf(request, name);
+  const { credentials } = options;
+  let credential = readValues(values, credentials);
+  if (credentials?.signature && (values("signature-input").length > 0 || values("signature").length > 0)) {
+    if (credential.code === "missing") {
+      if (verifier.verifySigned === undefined) throw new ClavigerError("invalid_options", "credentials.signature needs a verifier of signatures");
+      return verifier.verifySigned(request, options);
+    }
+    credential = { key: null, code: "malformed" };
+  }
   if (credential.key !== null) return verifier.verify(credential.key, options);
   readNow("options", options);
   readFacts(options);
@@ -127,15 +148,20 @@ export async function verifyRequest(
  * const { status, headers, body } = denialParts(verdict);
  * response.writeHead(status, headers).end(body);
  * ```
+ *
+ * @param signatures That of a verifier which takes signed requests: a 401 then says so in `Accept-Signature`, as for a request
+ * without a body.
  */
-export function denialParts(denied: Pick<Denied, "code">): DenialParts {
+export function denialParts(denied: Pick<Denied, "code">, signatures?: Pick<SignedRequests, "acceptSignature">): DenialParts {
   const given = denied.code;
   const kind = denialClasses[given];
   const type = { "Content-Type": "application/problem+json" };
   if (kind === "unproven") {
     const detail = "The request carries no valid API key.";
     const body = JSON.stringify({ title: "Unauthorized", status: 401, detail });
-    return { status: 401, headers: { ...type, "WWW-Authenticate": "Bearer" }, body };
+    const accept = signatures?.acceptSignature;
+    const asked = accept === undefined ? {} : { "Accept-Signature": accept };
+    return { status: 401, headers: { ...type, "WWW-Authenticate": "Bearer", ...asked }, body };
   }
   if (kind === "policy") {
     const body = JSON.stringify({ title: "Forbidden", status: 403, code: given, detail: policyReasons[given] });
@@ -155,8 +181,8 @@ export function denialParts(denied: Pick<Denied, "code">): DenialParts {
  * if (!verdict.verified) return denialResponse(verdict);
  * ```
  */
-export function denialResponse(denied: Pick<Denied, "code">): ResponseLike {
-  const { status, headers, body } = denialParts(denied);
+export function denialResponse(denied: Pick<Denied, "code">, signatures?: Pick<SignedRequests, "acceptSignature">): ResponseLike {
+  const { status, headers, body } = denialParts(denied, signatures);
   return new Response(body, { status, headers });
 }
 
@@ -171,6 +197,7 @@ function readAccepted(credentials: Credentials): Accepted {
     xApiKey: read("xApiKey", true),
     basic: read("basic", false),
     restApiKey: read("restApiKey", false),
+    signature: read("signature", false),
   };
 }
 

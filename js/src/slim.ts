@@ -36,6 +36,25 @@ export {
 } from "./http.js";
 export { type Limit } from "./policy.js";
 export { NonceWindow, type NonceWindowOptions, type ReplayAnswer, type ReplayEntry, type ReplayStore } from "./replay.js";
+export { type Body, type SignedRequestLike } from "./signed-request.js";
+export { SignedRequests, type VerifySignedOptions } from "./signed-requests.js";
+export { type SignatureOptions, type SignaturePolicy } from "./signature-policy.js";
+export {
+  type SignatureVerdict,
+  SignatureVerifier,
+  type SignatureVerifierOptions,
+  type VerifiedSignature,
+  type VerifySignatureOptions,
+} from "./signature-verifier.js";
+export {
+  type FetchRequest,
+  type RequestParts,
+  RequestSigner,
+  type RequestSignerOptions,
+  type SignOptions,
+  type SignedFields,
+  signedFetch,
+} from "./request-signer.js";
 export { selfTest } from "./self-test.js";
 export { type AbortSignalLike, type KeyringSource, type SourceKeyring, type SourceOptions } from "./source.js";
 export { bytesSource } from "./sources/bytes.js";
@@ -45,6 +64,7 @@ export { type UpkeepOptions } from "./upkeep.js";
 export { type KeyUsage, type UsageBatch } from "./usage.js";
 export { type Denied, type Freshness, type KeyKind, type NeededPart, type Verdict, type Verified } from "./verdict.js";
 export {
+  type CommonOptions,
   type IssuingSecret,
   type KeyringInfo,
   type KeyringOptions,

@@ -16,7 +16,9 @@ import {
 import { Lifetime, disposed } from "./lifetime.js";
 import { type Living, livingBy } from "./living.js";
 import { PolicyCache } from "./policy.js";
+import type { RequestLike } from "./headers.js";
 import type { Ring } from "./ring.js";
+import type { Present, SignedRequests, VerifySignedOptions } from "./signed-requests.js";
 import { UPKEEP_OPTIONS, type Upkeep, type UpkeepOptions, readUpkeep } from "./upkeep.js";
 import { MOST_USES, type UsageBatch, readBatches } from "./usage.js";
 import {
@@ -42,8 +44,17 @@ export interface IssuingSecret {
   secret: string;
 }
 
+/** What every {@link Verifier} can be told. */
+export interface CommonOptions {
+  /**
+   * Take signed requests by {@link Verifier.verifySigned}, and what is demanded of them; by default none are taken. Without a
+   * keyring, every key of the issuing secrets may then sign; with one, it says which may.
+   */
+  signatures?: SignedRequests;
+}
+
 /** A {@link Verifier} without keyring: it proves signed keys, and does not know which were revoked. */
-export interface StatelessOptions {
+export interface StatelessOptions extends CommonOptions {
   /** The secrets whose keys are accepted. For rotation, give the old and the new version. */
   issuingSecrets: readonly IssuingSecret[];
   /** Accept keys that never expire (by default not). Only retiring their issuing secret ends them. */
@@ -53,7 +64,7 @@ export interface StatelessOptions {
 }
 
 /** A {@link Verifier} with a keyring, which knows every key, its rights and whether it was revoked. */
-export interface KeyringOptions extends UpkeepOptions {
+export interface KeyringOptions extends CommonOptions, UpkeepOptions {
   /** The keyring key (`cvgkk_…`), or for its rotation two. Keep them where the runtime keeps secrets, never in code. */
   keyringKeys: readonly string[];
   /** The first keyring, as {@link Verifier.replaceKeyring} takes it. Without one, every key is `keyring_unavailable`. */
@@ -102,6 +113,8 @@ const NO_ID = "*";
 const MOST_BYTES = 0xffff_ffff;
 /** More parts than a verdict can need one after the other. */
 const MOST_PARTS = 8;
+/** Bytes of the input in which a signed request leaves what its key begins with. */
+const NAME_LENGTH = 64;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -135,6 +148,8 @@ const decoder = new TextDecoder();
  * ```
  */
 export class Verifier {
+  /** The option of this name: what signed requests it takes. */
+  readonly signatures: SignedRequests | undefined;
   #raw: RawVerifier | undefined;
   readonly #inputAddress: number;
   readonly #inputCapacity: number;
@@ -159,7 +174,7 @@ export class Verifier {
    */
   constructor(options: VerifierOptions) {
     const given = requireObject("options", options);
-    const { keyring } = given;
+    const { keyring, signatures } = given;
     const stateless = given["keyringKeys"] === undefined;
     const upkeep = stateless ? undefined : readUpkeep(given);
     const raw = stateless ? statelessVerifier(given) : keyringVerifier(given);
@@ -170,6 +185,7 @@ export class Verifier {
     this.#inputCapacity = raw.input_capacity();
     this.#outputAddress = raw.output();
     try {
+      if (signatures !== undefined) (this.signatures = requireObject("options.signatures", signatures) as unknown as SignedRequests).prepare(raw);
       if (upkeep?.maxKeys !== undefined) raw.record_usage(upkeep.maxKeys, readNow("options", given));
       if (keyring === undefined) return;
       this.#replaceKeyring(raw, requireBytes("options.keyring", keyring), readNow("options", given));
@@ -211,21 +227,52 @@ export class Verifier {
     const now = readNow("context", context);
     const facts = context === undefined ? undefined : readFacts(context);
     this.#live();
+    return this.#verify(key, now, facts);
+  }
+
+  /**
+   * What this verifier says about a signed request (RFC 9421 with HMAC-SHA256): the API key that its signature names is proved
+   * by it without being sent. Parts of the keyring are fetched as in {@link verify}.
+   *
+   * A body is read by a clone, and only if the signature is good: so whoever calls this can still read it, and the runtime keeps
+   * what was read until then. A nonce is put into the store last: the verdict is good for one request.
+   *
+   * @param request A `Request` of the Fetch API, Node's `IncomingMessage`, or an object with `method`, `url`, `headers` and `body`.
+   * @param options What else is known of it, as in {@link verify}; its `body` and `origin`.
+   * @throws {TypeError} if a parameter has a wrong type; it names the parameter.
+   * @throws {ClavigerError} `invalid_options` without the option `signatures`, or without an `origin` where the request needs one;
+   * `no_memory`; and what {@link verify} throws.
+   */
+  async verifySigned(request: RequestLike, options: VerifySignedOptions = {}): Promise<Verdict> {
+    this.#live();
+    if (this.signatures === undefined) throw new ClavigerError("invalid_options", "verifySigned() needs options.signatures");
+    return this.signatures.verify(request, options, (...known) => this.#verify(null, ...known));
+  }
+
+  #verify(key: string | Uint8Array | null | undefined, now: number, facts: Facts | undefined, present?: Present): Verdict | Promise<Verdict> {
     const living = this.#living;
-    if (living === undefined) return this.#decide(key, now, facts);
-    const { fetcher, refresher } = living;
+    return living === undefined ? this.#decide(key, now, facts, present) : this.#verifyLiving(living, key, now, facts, present);
+  }
+
+  async #verifyLiving(
+    { fetcher, refresher }: Living,
+    key: string | Uint8Array | null | undefined,
+    now: number,
+    facts: Facts | undefined,
+    present: Present | undefined,
+  ): Promise<Verdict> {
     // Bytes may be changed while this waits.
     const presented = key instanceof Uint8Array ? key.slice(0, LONGER_THAN_ANY_KEY) : key;
     if (refresher.isNeeded(now)) await refresher.refresh(now).catch(() => {});
 
-    let verdict = this.#decide(presented, now, facts);
+    let verdict = this.#decide(presented, now, facts, present);
     let tokens = 0;
     for (let parts = 0; parts < MOST_PARTS; parts += 1) {
       const needed = neededOf(verdict);
       if (needed === undefined) break;
       const fetched = await fetcher.fetch(needed, now, () => (tokens += 1));
       if (fetched === "failed") refresher.hurry();
-      verdict = this.#decide(presented, now, facts);
+      verdict = this.#decide(presented, now, facts, present);
       const given = fetched === "here" || fetched === "moved";
       if (!given && neededOf(verdict)?.hash === needed.hash) break;
     }
@@ -304,7 +351,7 @@ export class Verifier {
     return readBatches(exchange.bytes());
   }
 
-  #decide(key: unknown, now: number, facts: Facts | undefined): Verdict {
+  #decide(key: unknown, now: number, facts: Facts | undefined, present?: Present): Verdict {
     // What reads the context may be the caller's code, which may dispose of this.
     const raw = this.#live();
 
@@ -323,7 +370,11 @@ export class Verifier {
     }
 
     let code: number;
-    if (facts === undefined) {
+    if (present !== undefined) {
+      code = present(raw, now, facts);
+      if (code === KEYRING_UNAVAILABLE) code = this.#verifyWithParts(() => present(raw, now, facts));
+      length = NAME_LENGTH;
+    } else if (facts === undefined) {
       code = raw.verify_key(length, now);
       if (code === KEYRING_UNAVAILABLE) code = this.#verifyWithParts(() => raw.verify_key(length, now));
     } else {
@@ -528,7 +579,7 @@ function statelessVerifier(options: Record<string, unknown>): RawVerifier {
   });
   const allow = optionalBoolean("options.allowKeysWithoutLifetime", allowKeysWithoutLifetime);
   exchange.putLines(lines);
-  return exchange.check(RawVerifier.with_issuing_secrets(allow));
+  return exchange.check(RawVerifier.with_issuing_secrets(allow, options["signatures"] !== undefined));
 }
 
 function keyringVerifier(options: Record<string, unknown>): RawVerifier {

@@ -16,6 +16,10 @@ mod keys;
 mod parse;
 #[cfg(feature = "verify")]
 mod raw_verifier;
+#[cfg(feature = "verify")]
+mod signatures;
+#[cfg(feature = "verify")]
+mod signed_request;
 #[cfg(feature = "testing")]
 mod testing;
 #[cfg(feature = "verify")]
@@ -29,6 +33,13 @@ pub use keys::{generate_opaque_key, generate_shared_secret, generate_signed_key}
 pub use parse::parse_key;
 #[cfg(feature = "verify")]
 pub use raw_verifier::RawVerifier;
+#[cfg(feature = "verify")]
+pub use signatures::{
+    add_signature_key, drop_signature_keys, drop_signer, new_signature_keys, new_signer, sign_request,
+    verify_signature,
+};
+#[cfg(feature = "verify")]
+pub use signed_request::{request_room, set_signature_policy, verify_request};
 #[cfg(feature = "testing")]
 pub use testing::{build_keyring, generate_keyring_key};
 #[cfg(feature = "verify")]

@@ -2,8 +2,8 @@
 
 use crate::{exchange::take_text, failure::Failure, keys::issuing_key};
 use claviger_core::{
-    ContextRecord, DenialCode, RequestContext, UsageRecorder, VERDICT_RECORD_LEN, Verdict, Verifier,
-    push_wiping,
+    ContextRecord, DenialCode, REPLAY_RECORD_LEN, RequestContext, SignaturePolicyRecord, UsageRecorder,
+    VERDICT_RECORD_LEN, Verdict, Verifier, push_wiping,
 };
 use wasm_bindgen::prelude::*;
 use zeroize::Zeroize;
@@ -15,24 +15,33 @@ const INPUT_CAPACITY: usize = 4096;
 #[wasm_bindgen]
 pub struct RawVerifier {
     pub(crate) verifier: Verifier,
-    input: [u8; INPUT_CAPACITY],
-    output: Output,
+    pub(crate) input: [u8; INPUT_CAPACITY],
+    pub(crate) output: Output,
     /// Counts the keys that are verified, if it was asked to.
     pub(crate) usage: Option<UsageRecorder>,
+    /// What is demanded of signed requests.
+    pub(crate) signatures: SignaturePolicyRecord,
 }
 
 /// What a verification leaves for JavaScript to read, as a row of u32.
 #[repr(C, align(8))]
-struct Output {
+pub(crate) struct Output {
     record: [u8; VERDICT_RECORD_LEN],
     /// Where the policy of the record is; it stays there until the keyring is replaced or parts are given up.
     policy: u32,
+    /// Of a signed request: what is to be remembered of its nonce (see `ReplayEntry::write_record` in `claviger-core`).
+    pub(crate) replay: [u8; REPLAY_RECORD_LEN],
 }
 
 impl Output {
     /// Leaves a verdict, counts the use of a key that is verified, and says the number of the denial code; 0 if there is
     /// none.
-    fn write(&mut self, verdict: &Verdict<'_>, usage: Option<&mut UsageRecorder>, now: u64) -> u32 {
+    pub(crate) fn write(
+        &mut self,
+        verdict: &Verdict<'_>,
+        usage: Option<&mut UsageRecorder>,
+        now: u64,
+    ) -> u32 {
         if let (Some(usage), Some(verified)) = (usage, verdict.verified()) {
             usage.record(verified.key_id, now);
         }
@@ -52,17 +61,19 @@ impl Drop for RawVerifier {
 
 impl RawVerifier {
     pub(crate) fn with(verifier: Verifier) -> Self {
-        let output = Output { record: [0; VERDICT_RECORD_LEN], policy: 0 };
-        Self { verifier, input: [0; INPUT_CAPACITY], output, usage: None }
+        let output = Output { record: [0; VERDICT_RECORD_LEN], policy: 0, replay: [0; REPLAY_RECORD_LEN] };
+        let signatures = SignaturePolicyRecord::default();
+        Self { verifier, input: [0; INPUT_CAPACITY], output, usage: None, signatures }
     }
 }
 
-fn trusting(lines: &str) -> Result<Verifier, Failure> {
+fn trusting(lines: &str, signing: bool) -> Result<Verifier, Failure> {
     let mut keys = Vec::new();
     let mut lines = lines.lines();
     while let (Some(prefix), Some(secret)) = (lines.next(), lines.next()) {
         let at = format!("options.issuingSecrets[{}]", keys.len());
-        push_wiping(&mut keys, issuing_key(prefix, secret).map_err(|error| error.at(&at))?);
+        let key = issuing_key(prefix, secret).map_err(|error| error.at(&at))?;
+        push_wiping(&mut keys, if signing { key.for_signing() } else { key });
     }
     Verifier::new(keys).map_err(|error| Failure::new("invalid_options", error))
 }
@@ -70,9 +81,9 @@ fn trusting(lines: &str) -> Result<Verifier, Failure> {
 #[wasm_bindgen]
 impl RawVerifier {
     /// A verifier that trusts the issuing secrets in the buffer: of each one its prefix in a line, and its text in another.
-    /// Nothing, and a failure is in the buffer, if one is wrong.
-    pub fn with_issuing_secrets(allow_keys_without_lifetime: bool) -> Option<RawVerifier> {
-        let verifier = trusting(&take_text()).map_err(Failure::put).ok()?;
+    /// `signing` says whether their keys may sign requests. Nothing, and a failure is in the buffer, if one is wrong.
+    pub fn with_issuing_secrets(allow_keys_without_lifetime: bool, signing: bool) -> Option<RawVerifier> {
+        let verifier = trusting(&take_text(), signing).map_err(Failure::put).ok()?;
         Some(Self::with(verifier.allow_keys_without_lifetime(allow_keys_without_lifetime)))
     }
 
@@ -87,7 +98,7 @@ impl RawVerifier {
     }
 
     /// Where the verdict's record is, 128 bytes (see `Verdict::write_record` in `claviger-core`), and behind it as a
-    /// u32 where its policy is.
+    /// u32 where its policy is. Of a signed request there are 40 more (see `verify_request`).
     pub fn output(&self) -> u32 {
         (&raw const self.output) as usize as u32
     }

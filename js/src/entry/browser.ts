@@ -42,6 +42,28 @@ export class Verifier {
   }
 }
 
+export class SignedRequests {
+  constructor() {
+    forServers("verifying signatures");
+  }
+}
+
+export class SignatureVerifier {
+  constructor() {
+    forServers("verifying signatures");
+  }
+}
+
+export class RequestSigner {
+  constructor() {
+    forServers("signing requests");
+  }
+}
+
+export function signedFetch(): never {
+  forServers("signing requests");
+}
+
 export function generateKey(): never {
   forServers("making keys");
 }

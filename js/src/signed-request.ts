@@ -1,0 +1,274 @@
+/** Signed requests on their way into WebAssembly: what is read of a request, and the bytes in which the core reads it. */
+import { request_room } from "../wasm/claviger.js";
+import { type Facts, writeContext } from "./context.js";
+import { ClavigerError, requireObject, requireString, wrongType } from "./errors.js";
+import { type HeaderValue, type HeadersLike, type RequestLike, requestValuesOf } from "./headers.js";
+import type { ReplayEntry } from "./replay.js";
+import { wasmMemory } from "./wasm.js";
+
+/** A body: bytes, or a text that is sent as UTF-8. */
+export type Body = Uint8Array | ArrayBuffer | string;
+
+/** What is known of the content of a request, as `Content::from_parts` of the core has it. */
+export interface Content {
+  readonly kind: number;
+  readonly bytes: Uint8Array;
+}
+
+const BYTES = 0;
+const HAS_SHA256 = 1;
+const HAS_SHA512 = 2;
+const NOT_READ = 4;
+const NOT_KNOWN = 5;
+
+const NOTHING = /* @__PURE__ */ new Uint8Array(0);
+/** There is no content. */
+export const EMPTY: Content = { kind: BYTES, bytes: NOTHING };
+/** There is, and it is read only if the rest is good. */
+export const LATER: Content = { kind: NOT_READ, bytes: NOTHING };
+/** There is, and nobody can say which: no digest is right. */
+const UNKNOWN: Content = { kind: NOT_KNOWN, bytes: NOTHING };
+
+/**
+ * From how many bytes on the platform hashes content. Below, `crypto.subtle.digest` takes longer for being asked than
+ * WebAssembly takes for hashing: in Node 22 both take some 6 µs for 2 KiB.
+ */
+export const HASHED_BY_PLATFORM = 2048;
+
+/** Room behind head and content: a context, and a head in which every character counts once. */
+const CONTEXT_ROOM = 4096;
+const LEAST_ROOM = 16_384;
+/** As many as all signatures of a request may cover, and one more. */
+const MOST_NAMES = 513;
+const LONGEST_INPUT = 8192;
+
+const encoder = /* @__PURE__ */ new TextEncoder();
+let room = /* @__PURE__ */ new Uint8Array(0);
+let words = /* @__PURE__ */ new Uint32Array(0);
+
+/** The view of the buffer of requests, with room for so many bytes. */
+function roomFor(length: number): Uint8Array {
+  // One that is detached has none.
+  if (room.length >= length) return room;
+  const memory = wasmMemory();
+  const asked = Math.max(length, LEAST_ROOM);
+  const address = request_room(asked);
+  if (address === 0) throw new ClavigerError("no_memory", "WebAssembly has no memory left");
+  return (room = new Uint8Array(memory.buffer, address, asked));
+}
+
+/** Numbers in WebAssembly memory. */
+export function wordsOfMemory(): Uint32Array {
+  return words.length === 0 ? (words = new Uint32Array(wasmMemory().buffer)) : words;
+}
+
+/** Where a request that was written is: lengths in bytes, and the number of its texts. */
+export interface Written {
+  readonly head: number;
+  readonly texts: number;
+  readonly content: number;
+  readonly context: number;
+}
+
+/** A request as the core reads it, but for its content. */
+export class RequestRecord {
+  /** Texts with a zero byte between them. */
+  readonly #head: string;
+  readonly #texts: number;
+
+  constructor(method: string, target: Target, fields: readonly (readonly [name: string, value: string])[]) {
+    let head = `${method}\0${target.uri}\0${target.requestTarget}`;
+    for (const [name, value] of fields) head += `\0${name}\0${value}`;
+    this.#head = head;
+    this.#texts = 3 + 2 * fields.length;
+  }
+
+  /** Writes it into the buffer of requests, with its content and maybe a context behind it. */
+  write(content: Content, facts?: Facts, now = 0): Written {
+    const head = this.#head;
+    const start = head.length + content.bytes.length;
+    const memory = roomFor(start + CONTEXT_ROOM);
+    let texts = this.#texts;
+    // The values of fields are bytes, of which each is a character. Where UTF-8 takes as many, it is the same.
+    if (encoder.encodeInto(head, memory).written !== head.length && !writeBytes(head, memory)) texts = 0;
+    memory.set(content.bytes, head.length);
+    const context = facts === undefined ? 0 : writeContext(facts, now, memory, start, start + CONTEXT_ROOM);
+    return { head: head.length, texts, content: content.bytes.length, context };
+  }
+}
+
+/** Writes characters as bytes; whether they are. */
+function writeBytes(text: string, memory: Uint8Array): boolean {
+  for (let at = 0; at < text.length; at += 1) {
+    const character = text.charCodeAt(at);
+    if (character > 0xff) return false;
+    memory[at] = character;
+  }
+  return true;
+}
+
+/** Where a request goes. */
+interface Target {
+  readonly uri: string;
+  /** What stood in the request line where that is not path and query; otherwise empty. */
+  readonly requestTarget: string;
+}
+
+/** A request that was read for its signature. */
+export interface SignedRequest {
+  readonly record: RequestRecord;
+  /** The values of its `Content-Digest`. */
+  readonly digests: readonly HeaderValue[];
+}
+
+/** What is used of a request that is signed. */
+export interface SignedRequestLike extends Omit<RequestLike, "headers"> {
+  /** As of other requests, or a list of pairs. */
+  readonly headers: HeadersLike | readonly (readonly [name: string, value: string])[];
+}
+
+/** Reads what of a request its signatures can cover. */
+export function readSignedRequest(request: SignedRequestLike, origin: string | undefined): SignedRequest {
+  const { method } = requireObject("request", request);
+  const given = unpaired(request);
+  const target = targetOf(given, origin);
+  const inputs = requestValuesOf(given, "signature-input");
+  const fields: [string, string][] = inputs.map(([value]) => ["signature-input", value]);
+  let digests: readonly HeaderValue[] = [];
+  for (const name of namesIn(inputs)) {
+    const values = requestValuesOf(given, name);
+    if (name === "content-digest") digests = values;
+    for (const [value] of values) fields.push([name, value]);
+  }
+  return { record: new RequestRecord(requireString("request.method", method), target, fields), digests };
+}
+
+/** The same with a flat list for a list of pairs. */
+export function unpaired(request: SignedRequestLike): RequestLike {
+  const { headers } = request;
+  if (!Array.isArray(headers) || !Array.isArray(headers[0])) return request as RequestLike;
+  const { method, url, requestTarget, body } = request;
+  return { method, url, requestTarget, body, headers: headers.flat() as string[] };
+}
+
+/**
+ * The names of the fields that may be covered: every text in quotes that can be one. What is not found here is missing in the
+ * record, and the core denies what covers it.
+ */
+function namesIn(inputs: readonly HeaderValue[]): Set<string> {
+  const names = new Set(["signature"]);
+  let length = 0;
+  for (const [text] of inputs) {
+    length += text.length;
+    // The core reads nothing of it.
+    if (length > LONGEST_INPUT) break;
+    for (const [, name] of text.matchAll(/"([!#$%&'*+.^_`|~0-9a-z-]+)"/g)) {
+      if (name !== "signature-input" && names.size < MOST_NAMES) names.add(name as string);
+    }
+  }
+  return names;
+}
+
+/** Looks an origin over. */
+export function readOrigin(origin: unknown): string | undefined {
+  if (origin === undefined) return undefined;
+  if (/^[a-z][a-z0-9+.-]*:\/\/[^/?#@\s]+$/i.test(requireString("options.origin", origin))) return origin as string;
+  throw new TypeError('options.origin must be a scheme and an authority, such as "https://api.example"');
+}
+
+function targetOf(request: RequestLike, origin: string | undefined): Target {
+  const { originalUrl, rawHeaders, requestTarget = "" } = request;
+  // A router of Express takes from `url` what it is mounted at.
+  const url = requireString("request.url", originalUrl ?? request.url);
+  const start = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i.exec(url)?.[0];
+  if (start !== undefined) {
+    if (rawHeaders === undefined) return { uri: origin === undefined ? url : origin + url.slice(start.length), requestTarget };
+    return { uri: required(origin) + url.slice(start.length), requestTarget: url };
+  }
+  return url.startsWith("/") ? { uri: required(origin) + url, requestTarget } : { uri: required(origin), requestTarget: url };
+}
+
+function required(origin: string | undefined): string {
+  if (origin !== undefined) return origin;
+  const why = "Host is what the client says";
+  throw new ClavigerError("invalid_options", `a request whose url is a path needs options.origin, such as "https://api.example": ${why}`);
+}
+
+/** The content of a request as far as it is at hand; {@link LATER} if it can be read. */
+export function contentOf(request: RequestLike, digests: readonly HeaderValue[], body: Body | undefined): Content | Promise<Content> {
+  const given = body ?? givenBody(request);
+  if (given !== undefined) return contentOfBytes(bytesOf("options.body", given), digests);
+  if (!mayHaveBody(request)) return EMPTY;
+  // Where no digest is named, reading it tells nothing.
+  return digests.length > 0 && isReadable(request) ? LATER : UNKNOWN;
+}
+
+/** Reads the content of a request by a clone, so that it can be read once more. */
+export async function readContent(request: RequestLike, digests: readonly HeaderValue[]): Promise<Content> {
+  const clone = (request as Required<Pick<RequestLike, "clone">>).clone();
+  return contentOfBytes(new Uint8Array(await clone.arrayBuffer()), digests);
+}
+
+function isReadable(request: RequestLike): boolean {
+  return typeof request.clone === "function";
+}
+
+/** A body that stands in the request itself. What a parser has left there is none. */
+function givenBody({ body, clone, rawHeaders }: RequestLike): Body | undefined {
+  if (clone !== undefined || rawHeaders !== undefined) return undefined;
+  return typeof body === "string" || body instanceof Uint8Array || body instanceof ArrayBuffer ? body : undefined;
+}
+
+/** Bytes of a body, as a view that copies nothing. */
+export function bytesOf(parameter: string, body: unknown): Uint8Array {
+  if (typeof body === "string") return encoder.encode(body);
+  if (body instanceof Uint8Array) return body;
+  if (body instanceof ArrayBuffer) return new Uint8Array(body);
+  throw wrongType(parameter, "a Uint8Array, an ArrayBuffer or a string", body);
+}
+
+/** Whether there may be content: doubt says so. */
+function mayHaveBody(request: RequestLike): boolean {
+  const lengths = requestValuesOf(request, "content-length");
+  if (lengths.length > 0) return lengths.some(([length]) => !/^0+$/.test(length));
+  if (isReadable(request)) return request.body !== null;
+  if (requestValuesOf(request, "transfer-encoding").length > 0) return true;
+  // HTTP/2 needs neither.
+  const { httpVersionMajor = 1, stream } = request;
+  return httpVersionMajor > 1 && stream?.endAfterHeaders !== true;
+}
+
+function contentOfBytes(bytes: Uint8Array, digests: readonly HeaderValue[]): Content | Promise<Content> {
+  return bytes.length < HASHED_BY_PLATFORM ? { kind: BYTES, bytes } : hashed(bytes, digests);
+}
+
+/** The hashes of content that its digests may name. More than are named do no harm. */
+async function hashed(content: Uint8Array, digests: readonly HeaderValue[]): Promise<Content> {
+  const names = (algorithm: string) => digests.some(([value]) => value.includes(algorithm));
+  const bytes = new Uint8Array(96);
+  let kind = 0;
+  let length = 0;
+  for (const [algorithm, flag] of [["SHA-256", HAS_SHA256], ["SHA-512", HAS_SHA512]] as const) {
+    if (!names(algorithm.toLowerCase())) continue;
+    const hash = new Uint8Array(await crypto.subtle.digest(algorithm, content as Uint8Array<ArrayBuffer>));
+    bytes.set(hash, length);
+    length += hash.length;
+    kind |= flag;
+  }
+  return kind === 0 ? UNKNOWN : { kind, bytes: bytes.subarray(0, length) };
+}
+
+const DIGITS = "0123456789abcdef";
+
+/** What is to be remembered of a nonce, from the ten numbers in which the core says it; `undefined` if nothing is. */
+export function readReplay(numbers: Uint32Array, at: number): ReplayEntry | undefined {
+  const low = numbers[at] as number;
+  const high = numbers[at + 1] as number;
+  if (low === 0 && high === 0) return undefined;
+  let id = "";
+  for (let word = at + 2; word < at + 10; word += 1) {
+    const four = numbers[word] as number;
+    for (let shift = 0; shift < 32; shift += 8) id += DIGITS.charAt((four >>> (shift + 4)) & 15) + DIGITS.charAt((four >>> shift) & 15);
+  }
+  return { id, keepUntil: Math.min(low + high * 0x1_0000_0000, Number.MAX_SAFE_INTEGER) };
+}
