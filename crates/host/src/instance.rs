@@ -20,7 +20,7 @@ use wasmtime::{
 };
 
 /// The version of the ABI that this host speaks.
-pub(crate) const ABI_VERSION: u32 = 3;
+pub(crate) const ABI_VERSION: u32 = 4;
 /// Option of `claviger_verifier_begin`.
 const ALLOW_KEYS_WITHOUT_LIFETIME: u32 = 1;
 
