@@ -66,7 +66,7 @@ impl<'b> RequestRecord<'b> {
 /// How the content of a request crosses the border.
 impl<'r> Content<'r> {
     /// The content that `kind` and bytes say: 0 itself, 1 its SHA-256, 2 its SHA-512, 3 both one behind the other, 4 it was
-    /// not read. `None` for any other.
+    /// not read, 5 it was hashed and by neither, which no digest matches. `None` for any other.
     #[must_use]
     pub fn from_parts(kind: u8, bytes: &'r [u8]) -> Option<Self> {
         match kind {
@@ -78,6 +78,7 @@ impl<'r> Content<'r> {
                 Some(Self::Hashed { sha256: Some(sha256), sha512: Some(sha512.try_into().ok()?) })
             }
             4 => bytes.is_empty().then_some(Self::NotRead),
+            5 => bytes.is_empty().then_some(Self::Hashed { sha256: None, sha512: None }),
             _ => None,
         }
     }
@@ -89,7 +90,8 @@ impl<'r> Content<'r> {
                 bytes.extend_from_slice(content);
                 0
             }
-            Self::Hashed { sha256: None, sha512: None } | Self::NotRead => 4,
+            Self::NotRead => 4,
+            Self::Hashed { sha256: None, sha512: None } => 5,
             Self::Hashed { sha256, sha512 } => {
                 bytes.extend(sha256.iter().flat_map(|hash| hash.iter()));
                 bytes.extend(sha512.iter().flat_map(|hash| hash.iter()));
