@@ -86,7 +86,7 @@ async function bundle(format, entryPoints, testing) {
   await build({ ...common, format, outdir, entryPoints: testing, external, plugins: [...common.plugins, errorOfSlim] });
 }
 const entry = (name) => `src/entry/${name}`;
-const beside = ["src/sources/file.ts", "src/hono.ts", "src/express.ts"];
+const beside = ["src/sources/file.ts", "src/hono.ts", "src/express.ts", "src/replay-durable-object.ts"];
 await bundle(
   "esm",
   [...["node.ts", "bundled.ts", "workerd.ts", "edge-light.ts", "deno.js", "browser.ts"].map(entry), ...beside],

@@ -35,6 +35,7 @@ export {
   verifyRequest,
 } from "./http.js";
 export { type Limit } from "./policy.js";
+export { NonceWindow, type NonceWindowOptions, type ReplayAnswer, type ReplayEntry, type ReplayStore } from "./replay.js";
 export { selfTest } from "./self-test.js";
 export { type AbortSignalLike, type KeyringSource, type SourceKeyring, type SourceOptions } from "./source.js";
 export { bytesSource } from "./sources/bytes.js";

@@ -100,9 +100,10 @@ test("importing does no work; the first use does", () => {
 });
 
 const consumer = `
-  import { ClavigerError, type Credentials, type DenialParts, type Freshness, type HeadersLike, type KeyringSource, type UsageBatch, type Verdict, Verifier, type VerifierEvent, type VerifierOptions, bytesSource, generateKey, denialParts, denialResponse, generateSharedSecret, kvSource, parseKey, readCredential, urlSource, verifyRequest } from "claviger";
+  import { ClavigerError, type Credentials, type DenialParts, type Freshness, type HeadersLike, type KeyringSource, type UsageBatch, type Verdict, Verifier, type VerifierEvent, type VerifierOptions, bytesSource, generateKey, NonceWindow, type ReplayAnswer, type ReplayStore, denialParts, denialResponse, generateSharedSecret, kvSource, parseKey, readCredential, urlSource, verifyRequest } from "claviger";
   import { type ExpressAuthOptions, type ExpressRequest, apiKeyAuth } from "claviger/express";
   import { fileSource } from "claviger/file-source";
+  import { type ReplayNamespace, ReplayDurableObject, durableObjectReplayStore } from "claviger/replay-durable-object";
   const issuingSecret: string = generateSharedSecret({ purpose: "issuing", version: 1 });
   const { key }: { key: string } = generateKey({ kind: "signed", prefix: "acme_live", issuingSecret, lifetimeMinutes: null, readOnly: true });
   generateKey({ kind: "opaque", prefix: "acme_live" });
@@ -175,6 +176,11 @@ const consumer = `
   const authOptions: ExpressAuthOptions<ExpressRequest> = { verifier: () => live, clientAddress: "connection", permissions: ["flights:view"] };
   export const middleware = apiKeyAuth(authOptions);
   export const tenantOf = (req: Express.Request): string | null | undefined => req.apiKey?.tenant;
+  declare const nonces: ReplayNamespace;
+  export const stores: ReplayStore[] = [new NonceWindow({ keepSeconds: 330 }), durableObjectReplayStore(nonces, { shards: 2, onError: (error) => { throw error; } })];
+  export const replay = async (store: ReplayStore): Promise<ReplayAnswer> => store.checkAndInsert({ id: "0", keepUntil: 1_790_000_330 }, 1_790_000_000);
+  export const memory: ReplayAnswer = new NonceWindow().checkAndInsert({ id: "0", keepUntil: 1 }, 1);
+  export class Nonces extends ReplayDurableObject {}
   const parts = parseKey(key);
   export const part: string = parts.wellFormed ? parts.keyId : parts.part;
   try { verifier.dispose(); } catch (error) { if (error instanceof ClavigerError && error.code === "disposed") throw error; }

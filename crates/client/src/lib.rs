@@ -42,6 +42,7 @@
 //! | `fetching`, `fetch_budget` | getting parts that verdicts need, and no more than that |
 //! | `event` | what is told of all that |
 //! | `usage` | counting from many threads |
+//! | `replay` | remembering the nonces of signed requests |
 //! | [`http`](mod@http) | keys in requests, and responses to denials |
 //!
 //! Nothing here decides about a key.
@@ -54,6 +55,7 @@ mod fetching;
 #[cfg(feature = "http")]
 pub mod http;
 mod refreshing;
+mod replay;
 mod source;
 mod usage;
 mod verifier;
@@ -62,12 +64,15 @@ pub use async_trait::async_trait;
 pub use builder::{BuildError, VerifierBuilder};
 pub use claviger_core as core;
 pub use claviger_core::{
-    DenialCode, Denied, KeyId, KeyUsage, KeyringInfo, KeyringKey, NeededPart, PartHash, Replacement,
-    RequestContext, UsageBatch, Verdict, Verified,
+    DenialCode, Denied, KeyId, KeyUsage, KeyringInfo, KeyringKey, NeededPart, NonceWindow, PartHash,
+    Replacement, ReplayAnswer, ReplayEntry, RequestContext, UsageBatch, Verdict, Verified,
 };
 pub use engine::{Engine, EngineError, NativeEngine};
 pub use event::Event;
 pub use refreshing::{RefreshError, Refreshing};
+pub use replay::{InMemoryReplayStore, ReplayStore};
+#[cfg(feature = "redis")]
+pub use replay::{InvalidRedisUrl, RedisReplayError, RedisReplayStore};
 #[cfg(feature = "url")]
 pub use source::UrlSource;
 pub use source::{

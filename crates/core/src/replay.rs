@@ -149,7 +149,7 @@ impl NonceWindow {
 
     /// Whether the nonce was seen before; if it was not, it is from now on. `now` is in Unix seconds.
     ///
-    /// It takes well under 100 ns but for the few calls in which the table grows, and a bounded time in any case.
+    /// It takes a bounded time, the longest in the few calls in which the table grows.
     pub fn check_and_insert(&mut self, entry: &ReplayEntry, now: u64) -> ReplayAnswer {
         self.advance(now);
         let id = &entry.id;

@@ -46,11 +46,12 @@ impl Guarded {
     }
 
     /// Prints the URL, says how to test against it, and keeps the server until standard input ends.
-    pub(crate) fn serve(self, variable: &str) -> Result<()> {
+    /// `tests` are the arguments of `cargo test`.
+    pub(crate) fn serve(self, variable: &str, tests: &str) -> Result<()> {
         let url = self.url();
         writeln!(io::stdout(), "{url}")?;
         note("Ctrl-C or the end of standard input stops it; to test against it:");
-        eprintln!("{variable}={url} cargo test -p claviger-sdk");
+        eprintln!("{variable}={url} cargo test {tests}");
         wait_for_end_of_input()
     }
 }

@@ -10,6 +10,7 @@ mod npm;
 mod packages;
 mod postgres;
 mod python;
+mod redis;
 mod s3;
 mod size;
 mod step;
@@ -71,6 +72,12 @@ enum Task {
         #[arg(long, hide = true)]
         guard: bool,
     },
+    /// Start a temporary Redis server on loopback, print its URL and the command to use it, stop it at Ctrl-C
+    Redis {
+        /// Own the server for another process, until standard input ends
+        #[arg(long, hide = true)]
+        guard: bool,
+    },
     /// Start a temporary S3 server on loopback, print its URL and the command to use it, stop it at Ctrl-C
     S3 {
         /// Own the server for another process, until standard input ends
@@ -127,6 +134,8 @@ fn perform(task: Task) -> Result<()> {
         }
         Task::Postgres { guard: true } => postgres::guard(),
         Task::Postgres { guard: false } => postgres::serve(),
+        Task::Redis { guard: true } => redis::guard(),
+        Task::Redis { guard: false } => redis::serve(),
         Task::S3 { guard: true } => s3::guard(),
         Task::S3 { guard: false } => s3::serve(),
         Task::Vectors => {
@@ -164,10 +173,12 @@ fn test(packages: &packages::Wanted) -> Result<()> {
     packages::packages(packages)?;
     let postgres = postgres::start()?;
     let s3 = s3::start()?;
+    let redis = redis::start()?;
     python::install_example()?;
     note("testing Rust: every crate, and the same vectors natively, in wasmtime, Node and workerd");
     let mut tests = cargo(["test", "--workspace", "--all-features"]);
     tests.env(postgres::URL_VARIABLE, postgres.url()).env(s3::URL_VARIABLE, s3.url());
+    tests.env(redis::URL_VARIABLE, redis.url());
     // Vectors made elsewhere, which the repository does not carry. The tests that want them say whether they ran.
     let vectors = step::root().join("../shared/vectors");
     if vectors.is_dir() {

@@ -68,7 +68,7 @@ pub(crate) fn start() -> Result<Guarded> {
 
 /// Prints the URL of a temporary server and keeps it until standard input ends.
 pub(crate) fn serve() -> Result<()> {
-    start()?.serve(URL_VARIABLE)
+    start()?.serve(URL_VARIABLE, "-p claviger-sdk")
 }
 
 /// What the guard does.

@@ -13,6 +13,7 @@ import { type KeyParts, type NotWellFormed, parsed } from "../parse.js";
 
 export { denialClasses } from "../denial-codes.js";
 export { ClavigerError } from "../errors.js";
+export { NonceWindow } from "../replay.js";
 export { bytesSource } from "../sources/bytes.js";
 export { kvSource } from "../sources/kv.js";
 export { urlSource } from "../sources/url.js";

@@ -4,7 +4,7 @@
 //! contract, and every runtime is held to it.
 
 use crate::{
-    keyring_vectors,
+    keyring_vectors, replay_vectors,
     setup::{IssuingSecret, Options},
 };
 use anyhow::{Context, Result, ensure};
@@ -559,6 +559,7 @@ fn denial_codes_ts() -> String {
 pub fn golden_files() -> Result<BTreeMap<PathBuf, Vec<u8>>> {
     let types = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../js/src/denial-codes.ts");
     let mut files = keyring_vectors::generate()?;
+    files.insert(replay_vectors::path(), replay_vectors::generate()?);
     files.insert(path(), (serde_json::to_string_pretty(&generate()?)? + "\n").into_bytes());
     files.insert(types, denial_codes_ts().into_bytes());
     Ok(files)

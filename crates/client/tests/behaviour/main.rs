@@ -13,6 +13,7 @@ mod flood;
 mod http_vectors;
 mod parts;
 mod refreshing;
+mod replay;
 mod requests;
 mod ring;
 mod server;
