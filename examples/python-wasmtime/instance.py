@@ -22,7 +22,7 @@ from records import (
 )
 from verdict import ClavigerError, Denied, MalformedKey, NeededPart, ParsedKey, Verdict
 
-ABI_VERSION = 3
+ABI_VERSION = 4
 BUNDLE_PREAMBLE_LEN = 24
 PART_CAPACITY = 64 << 20
 # What one call may do before it is stopped, and one instance may hold: far above what a keyring needs.

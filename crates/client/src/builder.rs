@@ -5,12 +5,15 @@ use crate::{
     event::{Event, OnEvent},
     fetching::Fetching,
     refreshing::RefreshState,
+    replay::{InMemoryReplayStore, ReplayStore},
     source::KeyringSource,
     unix_seconds,
     usage::SharedUsage,
     verifier::{Shared, Verifier},
 };
-use claviger_core::VerifierError;
+use claviger_core::{
+    DEFAULT_NONCE_CAPACITY, DEFAULT_NONCE_SECONDS, HttpRequest, SignaturePolicy, SignaturePolicyRecord, VerifierError,
+};
 use std::{fmt, sync::Arc, time::Duration};
 
 const CACHE_LIMIT: usize = 16 << 20;
@@ -26,6 +29,12 @@ pub enum BuildError {
     /// A time is zero.
     #[error("the {0} of a verifier must not be zero")]
     Zero(&'static str),
+    /// A name in the signature policy is too long, or has a zero byte in it.
+    #[error("a name in the signature policy is no name of a component or tag")]
+    SignaturePolicy,
+    /// The origin is not a scheme and an authority.
+    #[error("the origin of a server is a scheme and an authority, such as https://api.example")]
+    Origin,
 }
 
 /// Builds a [`Verifier`].
@@ -39,6 +48,9 @@ pub struct VerifierBuilder<E = NativeEngine> {
     clock: Box<dyn Fn() -> u64 + Send + Sync>,
     on_event: Option<OnEvent>,
     usage: Option<usize>,
+    signature_policy: Option<SignaturePolicyRecord>,
+    replay_store: Option<Box<dyn ReplayStore>>,
+    origin: Option<String>,
 }
 
 impl<E: Engine> VerifierBuilder<E> {
@@ -52,6 +64,9 @@ impl<E: Engine> VerifierBuilder<E> {
             clock: Box::new(unix_seconds),
             on_event: None,
             usage: None,
+            signature_policy: Some(SignaturePolicyRecord::default()),
+            replay_store: None,
+            origin: None,
         }
     }
 
@@ -100,6 +115,33 @@ impl<E: Engine> VerifierBuilder<E> {
         self
     }
 
+    /// What is demanded of the signatures of requests: by default [`SignaturePolicy::default`].
+    pub fn signature_policy(mut self, policy: &SignaturePolicy<'_>) -> Self {
+        let record = SignaturePolicyRecord::read(&SignaturePolicyRecord::write(policy));
+        // What does not come back as it was is none.
+        self.signature_policy = record.filter(|record| record.with(|read| read == policy));
+        self
+    }
+
+    /// Where it is remembered which signed requests were made. By default in the memory of this verifier: 65,536 nonces, for as
+    /// long as signatures may be used.
+    ///
+    /// Several processes that take the same requests need a store that they share. So does a policy without a `max_age`: what
+    /// must be remembered for longer than 330 seconds is denied by the default store.
+    pub fn replay_store(mut self, store: impl ReplayStore) -> Self {
+        self.replay_store = Some(Box::new(store));
+        self
+    }
+
+    /// The scheme and authority by which clients know this server, such as `https://api.example`: what signatures of
+    /// `@authority` and `@scheme` are held against, whatever a request says. Without it, see
+    /// [`verify_request`](Verifier::verify_request).
+    #[cfg(feature = "http")]
+    pub fn origin(mut self, origin: impl Into<String>) -> Self {
+        self.origin = Some(origin.into());
+        self
+    }
+
     /// The verifier. It has no keyring yet.
     ///
     /// # Errors
@@ -111,6 +153,15 @@ impl<E: Engine> VerifierBuilder<E> {
         if self.interval.is_some_and(|interval| interval.is_zero()) {
             return Err(BuildError::Zero("refresh interval"));
         }
+        let signature_policy = self.signature_policy.ok_or(BuildError::SignaturePolicy)?;
+        if self.origin.as_deref().is_some_and(|origin| !is_origin(origin)) {
+            return Err(BuildError::Origin);
+        }
+        let replay_store = self.replay_store.unwrap_or_else(|| {
+            let keep_for = signature_policy.with(SignaturePolicy::remembers_for);
+            let keep_for = keep_for.unwrap_or(DEFAULT_NONCE_SECONDS);
+            Box::new(InMemoryReplayStore::new(DEFAULT_NONCE_CAPACITY, keep_for))
+        });
         let now = (self.clock)();
         Ok(Verifier(Arc::new(Shared {
             engine: self.engine?,
@@ -121,10 +172,20 @@ impl<E: Engine> VerifierBuilder<E> {
             clock: self.clock,
             on_event: self.on_event,
             usage: self.usage.map(|most_keys| SharedUsage::new(most_keys, now)),
+            signature_policy,
+            replay_store,
+            #[cfg(feature = "http")]
+            origin: self.origin,
             fetching: Fetching::new(),
             refreshing: RefreshState::new(),
         })))
     }
+}
+
+/// Whether this is a scheme and an authority, and nothing behind them.
+fn is_origin(origin: &str) -> bool {
+    let authority = origin.split_once("://").map_or("", |(_, authority)| authority);
+    !authority.contains(['/', '?', '#']) && HttpRequest::new("GET", origin, &[]).is_ok()
 }
 
 impl<E> fmt::Debug for VerifierBuilder<E> {

@@ -3,7 +3,8 @@
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use claviger_core::{
-    KeyringError, KeyringInfo, KeyringKey, NeededPart, Replacement, RequestContext, Verdict, VerifierError,
+    HttpRequest, KeyringError, KeyringInfo, KeyringKey, NeededPart, PendingVerdict, Replacement,
+    RequestContext, SignaturePolicy, Verdict, VerifierError,
 };
 use std::{
     fmt,
@@ -27,6 +28,14 @@ pub enum EngineError {
 pub trait Engine: Send + Sync + 'static {
     /// What it says about a presented key.
     fn verify_key(&self, presented: &[u8], context: &RequestContext<'_>) -> Verdict<'static>;
+
+    /// What it says about a signed request under a policy, before it is known whether the request was made before.
+    fn verify_request(
+        &self,
+        request: &HttpRequest<'_>,
+        policy: &SignaturePolicy<'_>,
+        context: &RequestContext<'_>,
+    ) -> PendingVerdict<'static>;
 
     /// Puts a root or bundle in the place of the present keyring, if its epoch is at least `least_epoch`, and awaits every
     /// part that was here and has changed, as `claviger_core::Verifier::await_changed_parts` does. `now` is in Unix
@@ -95,6 +104,15 @@ impl Engine for NativeEngine {
     #[inline]
     fn verify_key(&self, presented: &[u8], context: &RequestContext<'_>) -> Verdict<'static> {
         self.current.load().verify_key(presented, context).into_owned()
+    }
+
+    fn verify_request(
+        &self,
+        request: &HttpRequest<'_>,
+        policy: &SignaturePolicy<'_>,
+        context: &RequestContext<'_>,
+    ) -> PendingVerdict<'static> {
+        self.current.load().verify_request(request, policy, context).into_owned()
     }
 
     fn replace_keyring(

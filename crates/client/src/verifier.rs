@@ -6,15 +6,18 @@ use crate::{
     event::{Event, OnEvent},
     fetching::Fetching,
     refreshing::{RefreshError, RefreshState, Refreshing},
+    replay::ReplayStore,
     source::KeyringSource,
     usage::SharedUsage,
 };
 use bytes::Bytes;
 use claviger_core::{
-    DenialClass, DenialCode, Denied, KeyringInfo, KeyringKey, NeededPart, Replacement, RequestContext,
-    UsageBatch, Verdict, VerifyKey,
+    DenialClass, DenialCode, Denied, HttpRequest, KeyringInfo, KeyringKey, NeededPart, PendingVerdict,
+    Replacement, ReplayAnswer, ReplayEntry, RequestContext, SignaturePolicyRecord, UsageBatch, Verdict,
+    VerifyKey,
 };
 use std::{fmt, sync::Arc, time::Duration};
+use tokio::time::Instant;
 
 /// More parts than a verdict can need one after the other.
 const MOST_PARTS: usize = 8;
@@ -34,6 +37,10 @@ pub(crate) struct Shared<E> {
     pub(crate) clock: Box<dyn Fn() -> u64 + Send + Sync>,
     pub(crate) on_event: Option<OnEvent>,
     pub(crate) usage: Option<SharedUsage>,
+    pub(crate) signature_policy: SignaturePolicyRecord,
+    pub(crate) replay_store: Box<dyn ReplayStore>,
+    #[cfg(feature = "http")]
+    pub(crate) origin: Option<String>,
     pub(crate) fetching: Fetching,
     pub(crate) refreshing: RefreshState,
 }
@@ -71,23 +78,56 @@ impl<E: Engine> Verifier<E> {
         context: &RequestContext<'_>,
     ) -> Verdict<'static> {
         let (presented, shared) = (presented.as_ref(), &self.0);
-        shared.refresh_if_stale(context.now).await;
-        let mut spent = 0;
-        let mut verdict = shared.engine.verify_key(presented, context);
-        for _ in 0..MOST_PARTS {
-            let Some(part) = needed(&verdict) else { break };
-            if !shared.get_part(&part, context.now, &mut spent).await {
-                break;
+        let ask = || (shared.engine.verify_key(presented, context), None);
+        let (verdict, _) = shared.decide(context.now, ask).await;
+        shared.count(&verdict, context.now);
+        verdict
+    }
+
+    /// What is known of a signed request (RFC 9421): the API key that its signature names is proved without being sent. What
+    /// is demanded of signatures is the [policy's](VerifierBuilder::signature_policy) to say.
+    ///
+    /// Newer keyrings and parts are fetched as [`verify`](Self::verify) does it. A request that would be let in is then
+    /// remembered by the [replay store](VerifierBuilder::replay_store): the same one again is `replayed`, and where that cannot
+    /// be told `replay_unavailable`.
+    ///
+    /// Must be called within a tokio runtime.
+    ///
+    /// ```
+    /// use claviger::{RequestContext, Verifier, core::{Content, HttpRequest}, unix_seconds};
+    ///
+    /// # async fn enter(verifier: &Verifier, fields: &[(&str, &[u8])], content: &[u8]) -> Result<bool, Box<dyn std::error::Error>> {
+    /// let request = HttpRequest::new("POST", "https://api.example/flights", fields)?;
+    /// let request = request.content(Content::Bytes(content));
+    /// let verdict = verifier.verify_signed(&request, &RequestContext::at(unix_seconds())).await;
+    /// # Ok(verdict.is_verified())
+    /// # }
+    /// ```
+    pub async fn verify_signed(
+        &self,
+        request: &HttpRequest<'_>,
+        context: &RequestContext<'_>,
+    ) -> Verdict<'static> {
+        let (shared, started) = (&self.0, Instant::now());
+        let ask = || {
+            let policy = &shared.signature_policy;
+            policy.with(|policy| shared.engine.verify_request(request, policy, context)).into_parts()
+        };
+        let (verdict, replay) = shared.decide(context.now, ask).await;
+        let pending = PendingVerdict::from_parts(verdict, replay);
+        let answer = match pending.replay() {
+            Some(entry) => {
+                // While parts came the signature may have got too old: the store need not know of it any more.
+                let now = context.now.saturating_add(started.elapsed().as_secs());
+                if entry.keep_until < now {
+                    ReplayAnswer::Unavailable
+                } else {
+                    shared.replay_store.check_and_insert(entry, now).await
+                }
             }
-            verdict = shared.engine.verify_key(presented, context);
-        }
-        if verdict.denial() == Some(DenialCode::KeyringInvalid) {
-            shared.refreshing.distrust();
-        }
-        let proven = verdict.denial().is_none_or(|code| code.class() == DenialClass::Policy);
-        if spent > 0 && proven {
-            shared.fetching.budget.give_back(spent);
-        }
+            None => ReplayAnswer::Unavailable,
+        };
+        let verdict = pending.settle(answer);
         shared.count(&verdict, context.now);
         verdict
     }
@@ -178,6 +218,35 @@ impl<E> Shared<E> {
         if let (Some(usage), Verdict::Verified(verified)) = (&self.usage, verdict) {
             usage.record(verified.key_id, now);
         }
+    }
+}
+
+impl<E: Engine> Shared<E> {
+    /// Asks the engine again and again until it has what it needs, or that cannot be had.
+    async fn decide(
+        &self,
+        now: u64,
+        ask: impl Fn() -> (Verdict<'static>, Option<ReplayEntry>),
+    ) -> (Verdict<'static>, Option<ReplayEntry>) {
+        self.refresh_if_stale(now).await;
+        let mut spent = 0;
+        let mut said = ask();
+        for _ in 0..MOST_PARTS {
+            let Some(part) = needed(&said.0) else { break };
+            if !self.get_part(&part, now, &mut spent).await {
+                break;
+            }
+            said = ask();
+        }
+        let denial = said.0.denial();
+        if denial == Some(DenialCode::KeyringInvalid) {
+            self.refreshing.distrust();
+        }
+        let proven = denial.is_none_or(|code| code.class() == DenialClass::Policy);
+        if spent > 0 && proven {
+            self.fetching.budget.give_back(spent);
+        }
+        said
     }
 }
 

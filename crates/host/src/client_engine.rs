@@ -4,7 +4,8 @@ use crate::{error::HostError, keyring::Keyring, parts::Parts, verifier::Verifier
 use bytes::Bytes;
 use claviger::{Engine, EngineError};
 use claviger_core::{
-    KeyringError, KeyringInfo, NeededPart, Replacement, RequestContext, Verdict, root_parts,
+    HttpRequest, KeyringError, KeyringInfo, NeededPart, PendingVerdict, Replacement, RequestContext,
+    SignaturePolicy, Verdict, root_parts,
 };
 use std::{collections::HashMap, sync::Arc};
 
@@ -20,6 +21,15 @@ impl From<HostError> for EngineError {
 impl Engine for Verifier {
     fn verify_key(&self, presented: &[u8], context: &RequestContext<'_>) -> Verdict<'static> {
         Self::verify_key(self, presented, context)
+    }
+
+    fn verify_request(
+        &self,
+        request: &HttpRequest<'_>,
+        policy: &SignaturePolicy<'_>,
+        context: &RequestContext<'_>,
+    ) -> PendingVerdict<'static> {
+        Self::verify_request(self, request, policy, context)
     }
 
     fn replace_keyring(

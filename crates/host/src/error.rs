@@ -63,6 +63,9 @@ pub enum HostError {
     },
     /// There is no keyring key, or more than two, or two with the same id.
     KeyringKeys,
+    /// There is no key of signatures, or more than 1024; one is empty or takes more than 4096 bytes with its name; or a secret
+    /// is not an integration secret.
+    SignatureKeys,
     /// The verifier was made with keyring keys, and takes no issuing secrets in their place.
     TakesNoSecrets,
     /// A keyring, or a part of one, was refused. What the verifier had before stays in use.
@@ -158,6 +161,10 @@ impl fmt::Display for HostError {
             ),
             Self::KeyringKeys => formatter
                 .write_str("a verifier takes one keyring key, or during its rotation two with different ids"),
+            Self::SignatureKeys => formatter.write_str(
+                "a verifier of signatures takes 1 to 1024 keys that are not empty, of at most 4096 bytes with their names, and \
+                 integration secrets (cvgws_…)",
+            ),
             Self::TakesNoSecrets => formatter
                 .write_str("the verifier was made with keyring keys and takes no issuing secrets; replace its keyring"),
             Self::Keyring(_) => formatter.write_str("the keyring was refused"),

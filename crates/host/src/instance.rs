@@ -8,6 +8,7 @@ use crate::{
     parts::Parts,
     policies::CheckedPolicies,
     secrets::Secrets,
+    signature_keys::{OwnKey, SignatureKeys},
     trust::Trust,
 };
 use claviger_core::{
@@ -20,7 +21,7 @@ use wasmtime::{
 };
 
 /// The version of the ABI that this host speaks.
-pub(crate) const ABI_VERSION: u32 = 3;
+pub(crate) const ABI_VERSION: u32 = 4;
 /// Option of `claviger_verifier_begin`.
 const ALLOW_KEYS_WITHOUT_LIFETIME: u32 = 1;
 
@@ -31,6 +32,9 @@ const HAS_MAX_AGE: u32 = 2;
 const POLICY_INDEX: usize = 80;
 /// Bytes of the input that no context may take: more than any key has.
 const ROOM_FOR_KEY: usize = 1024;
+
+/// Lengths and kinds of what `claviger_verify_request` reads: see its documentation.
+type RequestLens = (u32, u32, u32, u32, u32, u32);
 
 /// An instance that holds one set of secrets for as long as it lives, and one keyring after the other.
 pub(crate) struct Instance {
@@ -46,6 +50,7 @@ pub(crate) struct Instance {
     policies: CheckedPolicies,
     verify_key: TypedFunc<(u32, u64), u32>,
     verify_key_in_context: TypedFunc<(u32, u32), u32>,
+    verify_request: TypedFunc<RequestLens, u32>,
     input: usize,
     input_capacity: usize,
     output: usize,
@@ -97,6 +102,7 @@ impl Instance {
         let output = number("claviger_output")?;
         let verify_key = export(&instance, &mut store, "claviger_verify_key")?;
         let verify_key_in_context = export(&instance, &mut store, "claviger_verify_key_in_context")?;
+        let verify_request = export(&instance, &mut store, "claviger_verify_request")?;
         let mut made = Self {
             store,
             memory,
@@ -107,6 +113,7 @@ impl Instance {
             policies: CheckedPolicies::new(),
             verify_key,
             verify_key_in_context,
+            verify_request,
             input,
             input_capacity,
             output,
@@ -119,6 +126,7 @@ impl Instance {
         match trust {
             Trust::Secrets(secrets) => self.trust_secrets(secrets)?,
             Trust::KeyringKeys(keys) => self.trust_keyring_keys(keys)?,
+            Trust::SignatureKeys(keys) => return self.trust_signature_keys(keys),
         }
         self.configure_by("claviger_verifier_commit", ())
     }
@@ -155,10 +163,44 @@ impl Instance {
         self.configure_by("claviger_verifier_require", (flags, required.min_epoch, max_age))
     }
 
-    fn configure_by<P: WasmParams>(&mut self, name: &'static str, parameters: P) -> Result<(), HostError> {
+    fn trust_signature_keys(&mut self, keys: &SignatureKeys) -> Result<(), HostError> {
+        for key in &keys.keys {
+            match key {
+                OwnKey::Named(name, key) => self.add_signature_key(name, key, 0)?,
+                OwnKey::Any(key) => self.add_signature_key("", key, 1)?,
+                OwnKey::IntegrationSecret(secret) => {
+                    self.add_signature_key("", secret.to_text().expose().as_bytes(), 2)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add_signature_key(&mut self, name: &str, key: &[u8], kind: u32) -> Result<(), HostError> {
+        self.write(0, name.as_bytes())?;
+        self.write(name.len(), key)?;
+        self.configure_by("claviger_signature_key_add", (name.len() as u32, key.len() as u32, kind))
+    }
+
+    /// Verifies the signed request in the part buffer.
+    pub(crate) fn call_verify_request(&mut self, lens: RequestLens) -> Result<u32, HostError> {
+        self.store.set_epoch_deadline(CALL_TICKS);
+        self.verify_request.call(&mut self.store, lens).map_err(HostError::Trapped)
+    }
+
+    /// Calls a function that takes no longer than a verification, and is looked up for it.
+    pub(crate) fn call_briefly<P: WasmParams>(
+        &mut self,
+        name: &'static str,
+        parameters: P,
+    ) -> Result<u32, HostError> {
         let function = self.export::<P>(name)?;
         self.store.set_epoch_deadline(CALL_TICKS);
-        let status = function.call(&mut self.store, parameters).map_err(HostError::Trapped)?;
+        function.call(&mut self.store, parameters).map_err(HostError::Trapped)
+    }
+
+    fn configure_by<P: WasmParams>(&mut self, name: &'static str, parameters: P) -> Result<(), HostError> {
+        let status = self.call_briefly(name, parameters)?;
         match status.cast_signed() {
             0.. => Ok(()),
             status => Err(HostError::Refused { status }),
@@ -184,7 +226,7 @@ impl Instance {
         let verdict = self.ask(presented, context)?;
         match &verdict {
             Verdict::Denied(denied) if denied.needed.is_some() => {
-                self.verify_with_parts(presented, context, parts, verdict)
+                self.provide_for(verdict, parts, &mut |instance| instance.ask(presented, context))
             }
             _ => Ok(verdict),
         }
@@ -202,6 +244,12 @@ impl Instance {
         } else {
             self.call_verify_key_in_context(presented, context)?
         };
+        self.verdict_of(code)
+    }
+
+    /// The verdict in the output of a call that returned `code`.
+    #[inline]
+    pub(crate) fn verdict_of(&mut self, code: u32) -> Result<Verdict<'static>, HostError> {
         let verdict = self.verdict()?;
         // The returned code and the record must say the same, or neither is believed.
         let said = verdict.denial().map_or(0, DenialCode::number);

@@ -9,7 +9,7 @@ use crate::{
 };
 use claviger_core::{
     BUNDLE_PREAMBLE_LEN, DenialCode, KEYRING_INFO_LEN, KeyringError, KeyringInfo, MAX_ROOT_LEN, NeededPart,
-    PartKind, Replacement, RequestContext, Verdict,
+    PartKind, Replacement, Verdict,
 };
 use std::sync::Arc;
 use wasmtime::WasmParams;
@@ -122,18 +122,17 @@ impl Instance {
     /// Provides the parts that `verdict` lacks, and asks again.
     #[cold]
     #[inline(never)]
-    pub(crate) fn verify_with_parts(
+    pub(crate) fn provide_for(
         &mut self,
-        presented: &[u8],
-        context: &RequestContext<'_>,
-        parts: &Parts,
         mut verdict: Verdict<'static>,
+        parts: &Parts,
+        ask: &mut dyn FnMut(&mut Self) -> Result<Verdict<'static>, HostError>,
     ) -> Result<Verdict<'static>, HostError> {
         for _ in 0..MOST_PARTS {
             let Verdict::Denied(denied) = &mut verdict else { break };
             let Some(needed) = denied.needed else { break };
             match self.provide(&needed, parts)? {
-                Provided::Here => verdict = self.ask(presented, context)?,
+                Provided::Here => verdict = ask(self)?,
                 Provided::Nowhere => break,
                 Provided::Invalid => {
                     (denied.code, denied.needed) = (DenialCode::KeyringInvalid, None);
@@ -204,7 +203,7 @@ impl Instance {
     }
 
     /// Writes into the part buffer, and returns the length.
-    fn write_part(&mut self, bytes: &[u8]) -> Result<u32, HostError> {
+    pub(crate) fn write_part(&mut self, bytes: &[u8]) -> Result<u32, HostError> {
         let no_room = HostError::NoRoomForPart { len: bytes.len() };
         let Ok(len) = u32::try_from(bytes.len()) else { return Err(no_room) };
         let address = self.call::<u32>("claviger_part_buffer", len)?;

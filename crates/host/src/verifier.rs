@@ -171,8 +171,8 @@ impl Verifier {
 
     pub(crate) fn check_takes_keyrings(&self) -> Result<(), HostError> {
         match *self.pool.trust() {
-            Trust::Secrets(_) => Err(HostError::Keyring(KeyringError::NoKeyring)),
             Trust::KeyringKeys(_) => Ok(()),
+            Trust::Secrets(_) | Trust::SignatureKeys(_) => Err(HostError::Keyring(KeyringError::NoKeyring)),
         }
     }
 
@@ -187,7 +187,7 @@ impl Verifier {
     pub fn replace_secrets(&self, secrets: Secrets) -> Result<(), HostError> {
         match *self.pool.trust() {
             Trust::Secrets(_) => self.pool.replace(Trust::Secrets(secrets)),
-            Trust::KeyringKeys(_) => Err(HostError::TakesNoSecrets),
+            Trust::KeyringKeys(_) | Trust::SignatureKeys(_) => Err(HostError::TakesNoSecrets),
         }
     }
 }

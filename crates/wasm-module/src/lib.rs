@@ -1,6 +1,6 @@
 //! The core behind an ABI of numbers and bytes, as a WebAssembly module without imports: any host can load it.
 //!
-//! # The ABI, version 3
+//! # The ABI, version 4
 //!
 //! One instance holds one verifier. It is single-threaded; hosts use one instance a thread at a time.
 //!
@@ -12,7 +12,7 @@
 //! - *output*, [`OUTPUT_CAPACITY`] bytes: the module writes results here, until the next call. A host may read it
 //!   at any time and never writes it.
 //! - *part*, as many bytes as [`claviger_part_buffer`] was asked for: the host writes roots, heads of bundles and parts
-//!   of a keyring here. Its address is good for the next call alone.
+//!   of a keyring here, and signed requests. Its address is good for the next call alone.
 //!
 //! Memory can grow, never move: a host whose view of it depends on its size (JavaScript) takes the view anew. Numbers
 //! larger than 32 bits are `i64` at the border, read as unsigned; those in memory are little-endian.
@@ -34,6 +34,11 @@
 //! parts that did not change stay when a keyring is replaced. What the host cannot get yet it may await
 //! ([`claviger_keyring_await`]), and what takes too much memory it has given up ([`claviger_keyring_evict`]).
 //!
+//! **Signed requests** stand in the part buffer, with the policy that they are held against. [`claviger_verify_request`]
+//! proves the API key that a signature names; [`claviger_verify_signature`] does it with keys that
+//! [`claviger_signature_key_add`] has added, which is no matter of the verifier. *Verified* is not the last word: the host
+//! lets a request in whose answer has a replay entry only if its store says that it is fresh.
+//!
 //! **Secrets.** Entropy and time are arguments, because the module has no imports that could give them. Functions
 //! that take or make secrets wipe the input before they return; a host calls [`claviger_wipe`] when it has read a
 //! generated text, or when a presented key shall not stay in the input until the next one overwrites it.
@@ -48,6 +53,7 @@ extern crate alloc;
 
 mod draft;
 mod keyring;
+mod signed;
 mod state;
 mod status;
 
@@ -55,11 +61,12 @@ use claviger_core::{
     IssuingKey, KeyPrefix, KeyringKey, NamedKeyError, OpaqueUse, Purpose, SecretText, SharedSecret,
     SharedSecretError, SignedKeyTerms, generate_opaque_key, parse,
 };
+use signed::Shape;
 use state::{State, with_state};
 pub use status::Status;
 
 /// The version of this ABI.
-pub const ABI_VERSION: u32 = 3;
+pub const ABI_VERSION: u32 = 4;
 /// Bytes of the input buffer.
 pub const INPUT_CAPACITY: usize = state::INPUT_CAPACITY;
 /// Bytes of the output buffer.
@@ -99,7 +106,7 @@ macro_rules! exports {
 }
 
 exports! {
-    /// The version of the ABI: 3.
+    /// The version of the ABI: 4.
     fn claviger_abi_version() -> u32 {
         ABI_VERSION
     }
@@ -183,6 +190,54 @@ exports! {
     /// that does not fit behind the key, is a `verifier_fault`.
     fn claviger_verify_key_in_context(len: u32, context_len: u32) -> u32 {
         with_state(|state| state.verify_in_context(len, context_len))
+    }
+
+    /// Forgets the keys that [`claviger_signature_key_add`] added.
+    fn claviger_signature_keys_clear() -> Status {
+        with_state(|state| {
+            state.own_keys = None;
+            Status::OK
+        })
+    }
+
+    /// Adds a key for [`claviger_verify_signature`], or puts it in the place of the one of this name. At most 1024 are added
+    /// before they are cleared.
+    ///
+    /// `kind` 0: the key that signatures call by the `keyid` in the input, and behind that its bytes. 1: the bytes of the key
+    /// for every other name and for none. 2: the text of an integration secret, which has its own name. In 1 and 2
+    /// `keyid_len` is 0.
+    fn claviger_signature_key_add(keyid_len: u32, key_len: u32, kind: u32) -> Status {
+        with_state(|state| {
+            let added = state.add_own_key(keyid_len, key_len, kind);
+            state.wipe_input();
+            ended(added)
+        })
+    }
+
+    /// Verifies a signed request: 0, or a denial code's number.
+    ///
+    /// Part buffer: a policy of `policy_len` bytes (`SignaturePolicyRecord` in `claviger-core`), a request of `head_len`
+    /// bytes that are `texts` texts (`RequestRecord`), its content as `content_kind` says (`Content::from_parts`), and a
+    /// context record. What is no request is `malformed`; where anything else has not its form or goes beyond the buffer, that
+    /// is a `verifier_fault`. Output: the verdict as of [`claviger_verify_key`], four zero bytes, and at 136 the replay entry
+    /// of 40 bytes (`ReplayEntry::write_record`), zeros if there is none.
+    fn claviger_verify_request(
+        policy_len: u32, head_len: u32, texts: u32, content_kind: u32, content_len: u32, context_len: u32
+    ) -> u32 {
+        let shape = Shape { policy_len, head_len, texts, content_kind, content_len };
+        with_state(|state| state.verify_request(&shape, context_len))
+    }
+
+    /// Verifies the signature of a request with the keys that were added, at the time `now` (Unix seconds): 0, or a denial
+    /// code's number. Without keys it is `not_configured`.
+    ///
+    /// Part buffer: as for [`claviger_verify_request`], without a context. Output: the record of the signature, of 64 to 576
+    /// bytes (`VerifiedSignature::write_record`).
+    fn claviger_verify_signature(
+        policy_len: u32, head_len: u32, texts: u32, content_kind: u32, content_len: u32, now: u64
+    ) -> u32 {
+        let shape = Shape { policy_len, head_len, texts, content_kind, content_len };
+        with_state(|state| state.verify_signature(&shape, now))
     }
 
     /// The address of a buffer of `len` bytes, at most [`PART_CAPACITY`], for the next call; 0 if there is no room.

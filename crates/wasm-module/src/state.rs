@@ -1,15 +1,16 @@
 //! What an instance holds between calls: its buffers, the verifier in use, and the one being put together.
 
-use crate::{draft::Draft, status::Status};
+use crate::{draft::Draft, signed::OwnKeys, status::Status};
 use alloc::vec::Vec;
-use claviger_core::{ContextRecord, DenialCode, RequestContext, Verdict, Verifier};
+use claviger_core::{ContextRecord, DenialCode, RequestContext, SIGNATURE_RECORD_LEN, Verdict, Verifier};
 use core::cell::RefCell;
 use zeroize::Zeroize;
 
 /// Larger than any key with the context of its request, and than a prefix, a shared secret and entropy together.
 pub(crate) const INPUT_CAPACITY: usize = 4096;
 /// Larger than any result.
-pub(crate) const OUTPUT_CAPACITY: usize = 512;
+pub(crate) const OUTPUT_CAPACITY: usize = 1024;
+const _: () = assert!(SIGNATURE_RECORD_LEN < OUTPUT_CAPACITY);
 
 pub(crate) struct State {
     pub(crate) input: [u8; INPUT_CAPACITY],
@@ -17,6 +18,7 @@ pub(crate) struct State {
     pub(crate) part: Vec<u8>,
     pub(crate) verifier: Option<Verifier>,
     pub(crate) draft: Option<Draft>,
+    pub(crate) own_keys: Option<OwnKeys>,
 }
 
 struct Instance(RefCell<State>);
@@ -31,6 +33,7 @@ static INSTANCE: Instance = Instance(RefCell::new(State {
     part: Vec::new(),
     verifier: None,
     draft: None,
+    own_keys: None,
 }));
 
 /// Calls do not nest, so the state is always free.
@@ -40,7 +43,8 @@ pub(crate) fn with_state<R>(call: impl FnOnce(&mut State) -> R) -> R {
 }
 
 impl State {
-    fn bytes(&self, start: u32, len: u32) -> Result<&[u8], Status> {
+    /// So many bytes of the input.
+    pub(crate) fn bytes(&self, start: u32, len: u32) -> Result<&[u8], Status> {
         let (start, len) = (start as usize, len as usize);
         start.checked_add(len).and_then(|end| self.input.get(start..end)).ok_or(Status::INVALID_INPUT)
     }
@@ -65,7 +69,7 @@ impl State {
                 verifier.verify_key(presented, &RequestContext::at(now))
             }
         };
-        answer(&mut self.output, &verdict)
+        write_verdict(&mut self.output, &verdict)
     }
 
     pub(crate) fn verify_in_context(&mut self, len: u32, context_len: u32) -> u32 {
@@ -78,7 +82,7 @@ impl State {
                 verifier.verify_key(presented, &record.context())
             }
         };
-        answer(&mut self.output, &verdict)
+        write_verdict(&mut self.output, &verdict)
     }
 
     /// Writes a result, and returns its length.
@@ -100,7 +104,7 @@ impl State {
 
 /// Writes a verdict's record and the address of its policy, and returns the number of its code.
 #[inline]
-fn answer(output: &mut [u8; OUTPUT_CAPACITY], verdict: &Verdict<'_>) -> u32 {
+pub(crate) fn write_verdict(output: &mut [u8; OUTPUT_CAPACITY], verdict: &Verdict<'_>) -> u32 {
     if let Some((record, rest)) = output.split_first_chunk_mut() {
         verdict.write_record(record);
         let policy = verdict.verified().and_then(|verified| verified.policy.as_ref());

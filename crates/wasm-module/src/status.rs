@@ -12,20 +12,21 @@ impl Status {
     pub const OK: Self = Self(0);
     /// Success, and nothing had to be changed: the keyring is the present one.
     pub const UNCHANGED: Self = Self(1);
-    /// Lengths that go beyond the input, or text that is not UTF-8.
+    /// Lengths that go beyond the input, text that is not UTF-8, or a key of signatures that is empty or has a name that it
+    /// must not have.
     pub const INVALID_INPUT: Self = Self(-1);
     /// A number or flag that has no meaning.
     pub const INVALID_OPTION: Self = Self(-2);
     /// Not a key prefix.
     pub const INVALID_PREFIX: Self = Self(-3);
-    /// A well-formed text that is not an issuing secret, or not a keyring key, as the call wants it.
+    /// A well-formed text that is not an issuing secret, an integration secret or a keyring key, as the call wants it.
     pub const WRONG_PURPOSE: Self = Self(-4);
     /// An issued-at or lifetime that a key cannot hold.
     pub const INVALID_TIME: Self = Self(-5);
     /// No configuration was begun.
     pub const NOT_BEGUN: Self = Self(-6);
     /// The configuration has neither issuing secrets nor keyring keys, or both; two secrets of one prefix and version,
-    /// or more than 1024; two keyring keys of one id, or more than two.
+    /// or more than 1024; two keyring keys of one id, or more than two; more than 1024 keys of signatures.
     pub const INVALID_CONFIGURATION: Self = Self(-7);
     /// This and the 255 below it: a text that is of no format. What is left is 16 × part + problem, as
     /// `ParseError::number` in `claviger-core` says.

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     denial::DenialCode,
+    growth::push_wiping,
     shared_secret::{SharedSecret, WrongPurpose},
 };
 use alloc::{string::String, vec::Vec};
@@ -35,7 +36,7 @@ impl SignatureKeys {
     pub fn add(&mut self, keyid: &str, key: SigningKey) {
         match self.named.iter_mut().find(|(name, _)| name == keyid) {
             Some((_, place)) => *place = key,
-            None => self.named.push((keyid.into(), key)),
+            None => push_wiping(&mut self.named, (keyid.into(), key)),
         }
     }
 

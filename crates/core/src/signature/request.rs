@@ -119,6 +119,18 @@ impl<'r> HttpRequest<'r> {
         Self { request_target: Some(request_target), ..self }
     }
 
+    /// What is known of its content.
+    #[must_use]
+    pub const fn given_content(&self) -> Content<'r> {
+        self.content
+    }
+
+    /// The lines of its fields, in their order.
+    #[must_use]
+    pub const fn fields(&self) -> &'r [(&'r str, &'r [u8])] {
+        self.fields
+    }
+
     /// The lines of a field, in their order.
     pub(crate) fn lines<'n>(&self, name: &'n str) -> impl Iterator<Item = &'r [u8]> + Clone + use<'r, 'n> {
         let fields = self.fields;

@@ -71,13 +71,13 @@ fn imports_are_refused_by_name() {
 
 #[test]
 fn another_version_of_the_abi_is_refused() {
-    for version in [0, 1, 2, 4, u32::MAX] {
+    for version in [0, 1, 2, 3, 5, u32::MAX] {
         let wat = format!(
             r#"(module (func (export "claviger_abi_version") (result i32) i32.const {}))"#,
             version.cast_signed()
         );
         match error(&wat::parse_str(wat).unwrap()) {
-            HostError::WrongAbiVersion { found, expected: 3 } => assert_eq!(found, version),
+            HostError::WrongAbiVersion { found, expected: 4 } => assert_eq!(found, version),
             other => panic!("{other:?}"),
         }
     }
@@ -88,7 +88,7 @@ fn another_version_of_the_abi_is_refused() {
 fn stub(replace: &str, by: &str) -> HostError {
     let wat = r#"(module
         (memory (export "memory") 1)
-        (func (export "claviger_abi_version") (result i32) i32.const 3)
+        (func (export "claviger_abi_version") (result i32) i32.const 4)
         (func (export "claviger_input") (result i32) i32.const 1024)
         (func (export "claviger_input_capacity") (result i32) i32.const 1024)
         (func (export "claviger_output") (result i32) i32.const 64)
@@ -97,6 +97,7 @@ fn stub(replace: &str, by: &str) -> HostError {
         (func (export "claviger_verifier_commit") (result i32) i32.const 0)
         (func (export "claviger_verify_key") (param i32 i64) (result i32) i32.const 0)
         (func (export "claviger_verify_key_in_context") (param i32 i32) (result i32) i32.const 0)
+        (func (export "claviger_verify_request") (param i32 i32 i32 i32 i32 i32) (result i32) i32.const 0)
         (data (i32.const 64) "\00\03\0e\01\09\00\00\00") ;; verified, signed, with id and times, stateless, nine
         (data (i32.const 96) "self_test"))"#;
     assert!(wat.contains(replace), "{replace}");
@@ -119,6 +120,7 @@ fn a_module_without_the_abi_is_refused_by_what_it_lacks() {
         "claviger_verifier_commit",
         "claviger_verify_key",
         "claviger_verify_key_in_context",
+        "claviger_verify_request",
         "memory",
     ] {
         match stub(&format!(r#""{name}""#), r#""something_else""#) {
@@ -274,6 +276,8 @@ fn the_embedded_module_wants_nothing_and_exports_the_abi() {
             ("claviger_output_capacity", "->i"),
             ("claviger_parse_key", "i->i"),
             ("claviger_part_buffer", "i->i"),
+            ("claviger_signature_key_add", "iii->i"),
+            ("claviger_signature_keys_clear", "->i"),
             ("claviger_verifier_add_issuing_secret", "ii->i"),
             ("claviger_verifier_add_keyring_key", "i->i"),
             ("claviger_verifier_begin", "i->i"),
@@ -282,6 +286,8 @@ fn the_embedded_module_wants_nothing_and_exports_the_abi() {
             ("claviger_verifier_require", "ill->i"),
             ("claviger_verify_key", "il->i"),
             ("claviger_verify_key_in_context", "ii->i"),
+            ("claviger_verify_request", "iiiiii->i"),
+            ("claviger_verify_signature", "iiiiil->i"),
             ("claviger_wipe", "->i"),
         ]
     );

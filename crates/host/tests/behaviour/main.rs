@@ -18,5 +18,6 @@ mod raw;
 mod refreshing;
 mod replacing;
 mod rings;
+mod signed_requests;
 mod sources;
 mod verifying;
