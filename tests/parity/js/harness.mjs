@@ -1,5 +1,5 @@
 // What the parity suite asks of a JavaScript runtime: verdicts on a batch of presented keys.
-import { ClavigerError, Verifier, kvSource, parseKey, urlSource } from "claviger";
+import { ClavigerError, SignatureVerifier, Verifier, kvSource, parseKey, urlSource } from "claviger";
 
 const keyringBytes = [];
 const living = [];
@@ -94,12 +94,32 @@ async function digest(verifier, facts, keys) {
   return Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+const NOTHING_BUT_THE_RFC = {
+  requiredComponents: [], requireContentDigest: false, requireCreated: false, maxAge: null, nonce: "never",
+};
+
+/** What becomes of each signed request under one key: `null` if it is accepted, or a denial code. */
+async function signatureCodes({ key, now, defaultPolicy, requests }) {
+  const policy = defaultPolicy ? {} : NOTHING_BUT_THE_RFC;
+  // Every case is one that nobody has made before.
+  const verifier = () => new SignatureVerifier({ ...policy, anyKey: decodeBase64(key) });
+  return Promise.all(requests.map(async ({ method, url, requestTarget, headers, body }) => {
+    const request = { method, url, requestTarget: requestTarget ?? undefined, headers };
+    const signatures = verifier();
+    const verdict = await signatures.verify(request, { now, body });
+    signatures.dispose();
+    return verdict.verified ? null : verdict.code;
+  }));
+}
+
 /**
- * `{ options, keyrings, facts, keys }`, the keys in base64 → what `verifyKey` and `parseKey` say about each, or with
+ * `{ signatures }` → what becomes of signed requests; `{ options, keyrings, facts, keys }`, the keys in base64 → what `verifyKey` and `parseKey` say about each, or with
  * `digest` a hash of that; `{ options, keyrings, offer }` → what becomes of one more keyring; `{ options, source, facts,
  * keys }` → what `verify` says about each, and with `refresh` whether there is a keyring.
  */
-export async function answer({ options, keyrings, facts, keys, parse, offer, digest: hashed, source, refresh }, env) {
+export async function answer(question, env) {
+  const { options, keyrings, facts, keys, parse, offer, digest: hashed, source, refresh, signatures } = question;
+  if (signatures !== undefined) return signatureCodes(signatures);
   if (source !== undefined) {
     const verifier = sourcedFor(options, source, env);
     if (refresh) return refreshed(verifier);

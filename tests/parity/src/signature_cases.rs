@@ -13,7 +13,7 @@ use crate::faces::{Node, Workerd};
 use anyhow::{Context, Result, bail};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use claviger_core::{Content, DenialCode, HttpRequest, SignaturePolicy, SigningKey, verify_signature};
-use claviger_host::{Module, PoolOptions, SignatureVerifier};
+use claviger_host::{Module, PoolOptions, SignatureKeys, SignatureVerifier};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -206,9 +206,11 @@ impl SignatureFace for WasmtimeSignatures {
 
     fn outcomes(&mut self, file: &CaseFile, default_policy: bool) -> Result<Vec<Outcome>> {
         let key = file.key()?;
-        let verifier = SignatureVerifier::with_any_key(&self.0, &key, PoolOptions::default())?;
-        let verify = |request: &HttpRequest<'_>| verifier.verify(request, &policy(default_policy), file.now);
-        Ok(file.cases.iter().map(|case| outcome(case.with(verify))).collect())
+        let keys = SignatureKeys::new().any(&key);
+        let verifier = SignatureVerifier::new(&self.0, keys, PoolOptions::default())?;
+        let verify = |request: &HttpRequest<'_>| verifier.try_verify(request, &policy(default_policy), file.now);
+        // A fault of the module is to be seen as such.
+        file.cases.iter().map(|case| Ok(outcome(case.with(verify).transpose()?))).collect()
     }
 }
 
