@@ -111,6 +111,8 @@ fn compile(package: &str, features: Option<&str>) -> Result<(Toolchain, PathBuf)
     let mut flags = vec!["-Ctarget-feature=+simd128,+bulk-memory".to_owned()];
     // Nothing recurses and no frame is large; the default of 1 MiB is memory that every instance would have to have.
     flags.push("-Clink-arg=-zstack-size=65536".to_owned());
+    // LLVM's threshold of 225 is for machines that have the code already. What verifying needs inlined says so itself.
+    flags.push("-Cllvm-args=-inline-threshold=25".to_owned());
     flags.extend(remapped_paths()?);
     let mut build = toolchain.build(TARGET, "std,panic_abort")?;
     build.args(["--quiet", "--profile", "wasm", "--package", package]);
