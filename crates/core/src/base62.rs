@@ -129,6 +129,7 @@ pub(crate) fn decode_tail(characters: &[u8; 64]) -> Option<Tail> {
 }
 
 /// A u64 as 11 characters, padded with zeros.
+#[inline]
 pub(crate) fn encode_u64(mut value: u64) -> [u8; LIMB] {
     let mut characters = [0; LIMB];
     for slot in characters.iter_mut().rev() {
@@ -146,6 +147,7 @@ pub(crate) fn decode_u64(characters: &[u8; LIMB]) -> Option<u64> {
 }
 
 /// 32 bytes as 44 characters: four big-endian limbs.
+#[inline]
 pub(crate) fn encode_secret(secret: &[u8; 32]) -> [u8; SECRET] {
     let mut characters = [0; SECRET];
     let (limbs, _) = secret.as_chunks::<8>();
@@ -157,6 +159,7 @@ pub(crate) fn encode_secret(secret: &[u8; 32]) -> [u8; SECRET] {
 }
 
 /// A CRC-32 as 6 characters.
+#[inline]
 pub(crate) fn encode_crc(mut crc: u32) -> [u8; CRC] {
     let mut characters = [0; CRC];
     for slot in characters.iter_mut().rev() {

@@ -32,6 +32,7 @@ impl IssuingKey {
     ///
     /// # Errors
     /// [`WrongPurpose`] if it is an integration secret, which never makes keys.
+    #[inline]
     pub fn new(prefix: KeyPrefix, secret: &SharedSecret) -> Result<Self, WrongPurpose> {
         if secret.purpose() != Purpose::Issuing {
             return Err(WrongPurpose { expected: Purpose::Issuing });
@@ -65,6 +66,7 @@ impl IssuingKey {
     ///
     /// # Errors
     /// A [`ClaimsError`] if a time of `terms` does not fit.
+    #[inline]
     pub fn generate(&self, entropy: &[u8; 8], terms: SignedKeyTerms) -> Result<SecretText, ClaimsError> {
         let text = self.start(KeyId::from_entropy(*entropy), terms, b"_s")?;
         let mut secret = mac::tag_bytes(self.signed_key.tag(text.as_bytes()));
@@ -82,6 +84,7 @@ impl IssuingKey {
     ///
     /// # Errors
     /// A [`ClaimsError`] if a time of `terms` does not fit, or if there is no lifetime: a token has one.
+    #[inline]
     pub fn generate_access_token(
         &self,
         client: KeyId,
@@ -99,6 +102,7 @@ impl IssuingKey {
     }
 
     /// `<prefix>_<id>_<claims>` and the letter.
+    #[inline]
     fn start(&self, id: KeyId, terms: SignedKeyTerms, letter: &[u8]) -> Result<SecretText, ClaimsError> {
         let claims = terms.claims(self.version)?;
         let mut text = SecretText::empty();

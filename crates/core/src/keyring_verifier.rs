@@ -158,6 +158,7 @@ impl From<Unknown> for Refusal {
 }
 
 impl KeyringVerifier {
+    #[inline]
     pub(crate) fn new(keys: Vec<KeyringKey>) -> Self {
         Self {
             keys,
@@ -170,6 +171,7 @@ impl KeyringVerifier {
         }
     }
 
+    #[inline]
     pub(crate) fn info(&self) -> Option<KeyringInfo> {
         self.keyring.as_ref().map(|keyring| KeyringInfo {
             keyring_id: keyring.root.keyring_id,
@@ -181,6 +183,7 @@ impl KeyringVerifier {
         })
     }
 
+    #[inline]
     pub(crate) fn replace(
         &mut self,
         root: &[u8],
@@ -218,6 +221,7 @@ impl KeyringVerifier {
     }
 
     /// Puts another keyring in the place of the present one, which stays for as long as parts may be on their way.
+    #[inline]
     fn put(&mut self, keyring: Keyring) {
         let whole = keyring.has_bundle();
         let Some(present) = self.keyring.replace(Arc::new(keyring)) else { return };
@@ -236,6 +240,7 @@ impl KeyringVerifier {
         self.keyring.iter().chain(&self.earlier).map(|keyring| &**keyring)
     }
 
+    #[inline]
     pub(crate) fn insert(&self, part: PartKind, index: u32, bytes: &[u8]) -> Result<(), KeyringError> {
         let keyring = self.keyring.as_ref().ok_or(KeyringError::NoKeyring)?;
         let mut taken = keyring.insert(part, index, bytes);
@@ -254,18 +259,21 @@ impl KeyringVerifier {
         taken
     }
 
+    #[inline]
     pub(crate) fn await_part(&self, part: &NeededPart) {
         for keyring in self.all() {
             keyring.await_part(part.part, part.index, &part.hash);
         }
     }
 
+    #[inline]
     pub(crate) fn await_changed_parts(&self) {
         if let (Some(keyring), Some(before)) = (&self.keyring, self.earlier.first()) {
             keyring.await_changed(before);
         }
     }
 
+    #[inline]
     pub(crate) fn awaited_parts(&self) -> impl Iterator<Item = NeededPart> {
         self.keyring.iter().flat_map(|keyring| keyring.awaited())
     }
@@ -274,6 +282,7 @@ impl KeyringVerifier {
         self.keyring.as_ref().map_or(0, |keyring| keyring.held())
     }
 
+    #[inline]
     pub(crate) fn evict(&mut self, limit: usize) {
         let Some(keyring) = &mut self.keyring else { return };
         let too_much = keyring.held() > limit;

@@ -221,6 +221,7 @@ fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
 }
 
 /// HKDF-SHA256 with an output of 32 bytes (RFC 5869, sections 2.2 and 2.3), `info` given in parts.
+#[inline]
 pub(crate) fn derive(salt: &[u8], secret: &[u8], info: [&[u8]; 3]) -> [u8; 32] {
     let mut extracted = hmac_sha256(salt, &[secret]);
     let [first, second, third] = info;

@@ -18,12 +18,14 @@ pub(crate) struct NamedKey {
 
 impl NamedKey {
     /// Makes a key from 40 random bytes: 8 for the id, 32 for the secret.
+    #[inline]
     pub(crate) fn generate(entropy: &[u8; 40]) -> Self {
         let (id, secret) = split_entropy(entropy);
         Self { id, secret: SecretBytes(secret) }
     }
 
     /// Reads the text of a key of this kind.
+    #[inline]
     pub(crate) fn parse(text: &str, expected: KeyKind) -> Result<Self, NamedKeyError> {
         let parsed = parse::parse(text).map_err(NamedKeyError::Malformed)?;
         match parsed.kind() {
@@ -35,6 +37,7 @@ impl NamedKey {
     }
 
     /// The text, which starts with `prefix`.
+    #[inline]
     pub(crate) fn to_text(&self, prefix: &[u8]) -> SecretText {
         let mut text = SecretText::empty();
         text.push(prefix);

@@ -22,6 +22,7 @@ pub enum OpaqueUse {
 /// # Ok::<(), claviger_core::PrefixError>(())
 /// ```
 #[must_use]
+#[inline]
 pub fn generate_opaque_key(prefix: &KeyPrefix, usage: OpaqueUse, entropy: &[u8; 40]) -> (KeyId, SecretText) {
     let (id, mut secret) = split_entropy(entropy);
     let mut text = SecretText::empty();

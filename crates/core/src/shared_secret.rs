@@ -68,6 +68,7 @@ impl SharedSecret {
     /// The entropy must come from the operating system and be used once. A later version of a secret keeps the
     /// name by which people know it, but has an id and bytes of its own.
     #[must_use]
+    #[inline]
     pub fn generate(purpose: Purpose, version: u8, entropy: &[u8; 40]) -> Self {
         let (id, secret) = split_entropy(entropy);
         Self { purpose, id, version, secret: SecretBytes(secret) }
@@ -77,6 +78,7 @@ impl SharedSecret {
     ///
     /// # Errors
     /// [`SharedSecretError`] says which part is wrong; it holds none of the text.
+    #[inline]
     pub fn parse(text: &str) -> Result<Self, SharedSecretError> {
         let parsed = parse::parse(text).map_err(SharedSecretError::Malformed)?;
         let purpose = match parsed.kind() {
@@ -94,6 +96,7 @@ impl SharedSecret {
 
     /// The text form, which holds the secret.
     #[must_use]
+    #[inline]
     pub fn to_text(&self) -> SecretText {
         let mut text = SecretText::empty();
         text.push(self.purpose.prefix().as_bytes());
@@ -134,6 +137,7 @@ impl SharedSecret {
     }
 
     /// `HKDF-SHA256(salt "claviger/secret/v1", secret, info = purpose ‖ 0 ‖ use)`, 32 bytes.
+    #[inline]
     pub(crate) fn subkey(&self, usage: &str) -> [u8; 32] {
         mac::derive(
             b"claviger/secret/v1",
@@ -156,6 +160,7 @@ impl fmt::Debug for SharedSecret {
 }
 
 /// The id and the secret that 40 random bytes make.
+#[inline]
 pub(crate) fn split_entropy(entropy: &[u8; 40]) -> (KeyId, [u8; 32]) {
     let (mut id, mut secret) = ([0; 8], [0; 32]);
     for (slot, &byte) in id.iter_mut().chain(&mut secret).zip(entropy) {

@@ -31,6 +31,7 @@ pub(crate) struct Stateless {
 }
 
 impl Stateless {
+    #[inline]
     pub(crate) fn new(issuing: impl IntoIterator<Item = IssuingKey>) -> Result<Self, VerifierError> {
         let mut sorted: Vec<IssuingKey> = Vec::new();
         for key in issuing {

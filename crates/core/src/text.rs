@@ -17,6 +17,7 @@ pub struct SecretText {
 impl SecretText {
     /// The text itself, to be shown or sent once.
     #[must_use]
+    #[inline]
     pub fn expose(&self) -> &str {
         core::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
@@ -31,6 +32,7 @@ impl SecretText {
 
     /// Appends characters. No format is longer than the buffer; more than fits would be cut off, and the checksum
     /// would then be missing.
+    #[inline]
     pub(crate) fn push(&mut self, characters: &[u8]) {
         for (slot, &character) in self.bytes.iter_mut().skip(self.len).zip(characters) {
             *slot = character;
@@ -39,6 +41,7 @@ impl SecretText {
     }
 
     /// Appends the secret and the checksum over all before it, which end every format.
+    #[inline]
     pub(crate) fn seal(mut self, secret: &[u8; 32]) -> Self {
         let mut characters = base62::encode_secret(secret);
         self.push(&characters);

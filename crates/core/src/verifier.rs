@@ -66,6 +66,7 @@ impl Verifier {
     /// # Errors
     /// [`VerifierError::NoSecrets`] if there are none, since it could only deny;
     /// [`VerifierError::DuplicateVersion`] if two have the same prefix and version, since a key names only these.
+    #[inline]
     pub fn new(issuing: impl IntoIterator<Item = IssuingKey>) -> Result<Self, VerifierError> {
         Ok(Self { knowledge: Knowledge::Secrets(Stateless::new(issuing)?) })
     }
@@ -77,6 +78,7 @@ impl Verifier {
     ///
     /// # Errors
     /// [`VerifierError::KeyringKeys`] if there is none, or more than two, or two with the same id.
+    #[inline]
     pub fn with_keyring_keys(keys: impl IntoIterator<Item = KeyringKey>) -> Result<Self, VerifierError> {
         let keys: Vec<KeyringKey> = keys.into_iter().take(3).collect();
         match &keys[..] {
@@ -131,6 +133,7 @@ impl Verifier {
     ///
     /// # Errors
     /// A [`KeyringError`]. The present keyring then stays in use.
+    #[inline]
     pub fn replace_keyring(
         &mut self,
         keyring: impl AsRef<[u8]> + Send + Sync + 'static,
@@ -152,6 +155,7 @@ impl Verifier {
     ///
     /// # Errors
     /// A [`KeyringError`]. The present keyring then stays in use.
+    #[inline]
     pub fn replace_keyring_by_head(
         &mut self,
         head: &[u8],
@@ -168,6 +172,7 @@ impl Verifier {
     /// # Errors
     /// [`KeyringError::WrongHash`] if it is not what the root says, [`KeyringError::NoSuchPart`],
     /// [`KeyringError::Invalid`] or [`KeyringError::NoKeyring`].
+    #[inline]
     pub fn insert_part(&self, part: PartKind, index: u32, bytes: &[u8]) -> Result<(), KeyringError> {
         match &self.knowledge {
             Knowledge::Secrets(_) => Err(KeyringError::NoKeyring),
@@ -182,6 +187,7 @@ impl Verifier {
     /// otherwise the part stays needed. A part that was here before is not awaited any more: what it said stays said.
     ///
     /// Whoever calls this goes on fetching, since a key that was revoked in the part is good until it comes.
+    #[inline]
     pub fn await_part(&self, part: &NeededPart) {
         if let Knowledge::Keyring(verifier) = &self.knowledge {
             verifier.await_part(part);
@@ -190,6 +196,7 @@ impl Verifier {
 
     /// [Awaits](Self::await_part) every part that was here when the keyring was replaced, and has changed: so keys that
     /// are in use go on being verified while what is new of them is fetched.
+    #[inline]
     pub fn await_changed_parts(&self) {
         if let Knowledge::Keyring(verifier) = &self.knowledge {
             verifier.await_changed_parts();
@@ -198,6 +205,7 @@ impl Verifier {
 
     /// The parts of the present keyring that are [awaited](Self::await_part).
     #[must_use]
+    #[inline]
     pub fn awaited_parts(&self) -> Vec<NeededPart> {
         match &self.knowledge {
             Knowledge::Secrets(_) => Vec::new(),
@@ -220,6 +228,7 @@ impl Verifier {
     /// Parts that nobody has proved a key with go first, so that made-up keys never drive out what real requests use: of
     /// the others, which go when there is need and have not been used for longest, seven eighths of the limit are for.
     /// With a keyring in memory as a whole it has the parts read again, so there a limit only costs time.
+    #[inline]
     pub fn evict_parts(&mut self, limit: usize) {
         if let Knowledge::Keyring(verifier) = &mut self.knowledge {
             verifier.evict(limit);
@@ -228,6 +237,7 @@ impl Verifier {
 
     /// The keyring that is in use.
     #[must_use]
+    #[inline]
     pub fn keyring(&self) -> Option<KeyringInfo> {
         match &self.knowledge {
             Knowledge::Secrets(_) => None,

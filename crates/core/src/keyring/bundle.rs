@@ -42,6 +42,7 @@ pub struct BundleHead<'b> {
 /// # Errors
 /// [`KeyringError::NotAKeyring`], [`UnsupportedVersion`](KeyringError::UnsupportedVersion),
 /// [`Truncated`](KeyringError::Truncated) or [`Oversized`](KeyringError::Oversized).
+#[inline]
 pub fn bundle_head_len(preamble: &[u8], bundle_len: u64) -> Result<usize, KeyringError> {
     let mut reader = Reader(preamble);
     if reader.array::<4>().is_none_or(|magic| magic != MAGIC) {
@@ -76,6 +77,7 @@ impl<'b> BundleHead<'b> {
     ///
     /// # Errors
     /// As [`bundle_head_len`]; [`KeyringError::Truncated`] also if `head` ends before the head does.
+    #[inline]
     pub fn read(head: &'b [u8], bundle_len: u64) -> Result<Self, KeyringError> {
         let len = bundle_head_len(head, bundle_len)?;
         let mut reader = Reader(head.get(..len).ok_or(KeyringError::Truncated)?);
@@ -114,6 +116,7 @@ impl<'b> BundleHead<'b> {
     }
 
     /// Where each part is.
+    #[inline]
     pub(crate) fn offsets(&self) -> Vec<u64> {
         self.offsets.iter().map(|offset| u64::from_le_bytes(*offset)).collect()
     }

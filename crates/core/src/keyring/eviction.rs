@@ -29,6 +29,7 @@ pub(super) fn size(slots: &[Slot]) -> usize {
 }
 
 /// Takes out the one that came first.
+#[inline]
 fn oldest(candidates: &mut Vec<Candidate>, kept: bool) -> Option<Candidate> {
     let mut found: Option<(usize, u32)> = None;
     for (index, candidate) in candidates.iter().enumerate() {
@@ -41,7 +42,7 @@ fn oldest(candidates: &mut Vec<Candidate>, kept: bool) -> Option<Candidate> {
 
 impl Keyring {
     /// Gives parts up until those that are left take less than `limit` bytes of memory, or are the youngest ones.
-    #[inline(never)]
+    #[inline]
     pub(crate) fn evict(&mut self, limit: usize) {
         let mut total = self.held();
         let next = self.inserted.load(Relaxed);
@@ -90,6 +91,7 @@ impl Keyring {
 
     /// Gives up every part of an earlier keyring but those for which `next` still awaits its own, and those that `next` has,
     /// too, which take no memory here.
+    #[inline]
     pub(crate) fn give_up_all_but_awaited(&mut self, next: &Self) {
         let comparable = self.root.bucket_bits == next.root.bucket_bits;
         let shared = self.shares_parts(next);

@@ -57,6 +57,7 @@ impl KeyringKey {
     }
 
     /// `HKDF-SHA256(salt "claviger/keyring/v1", secret, info = use ‖ 0 ‖ keyring id (u64, little-endian))`.
+    #[inline]
     pub(crate) fn subkey(&self, usage: &[u8], keyring_id: KeyId) -> MacKey {
         let id = keyring_id.as_u64().to_le_bytes();
         let mut subkey = mac::derive(b"claviger/keyring/v1", &self.0.secret.0, [usage, &[0], &id]);

@@ -130,6 +130,7 @@ pub(crate) struct Keyring {
 }
 
 impl Clone for Keyring {
+    #[inline]
     fn clone(&self) -> Self {
         Self {
             root: self.root.clone(),
@@ -147,12 +148,14 @@ impl Clone for Keyring {
 
 impl Keyring {
     /// The root in the head of a bundle, and where each part is.
+    #[inline]
     pub(crate) fn split_bundle(head: &[u8], bundle_len: u64) -> Result<(&[u8], Arc<[u64]>), KeyringError> {
         let head = BundleHead::read(head, bundle_len)?;
         Ok((head.root(), head.offsets().into()))
     }
 
     /// Opens a root. Its parts are touched later.
+    #[inline]
     pub(crate) fn open(
         root: &[u8],
         source: Source,
@@ -212,6 +215,7 @@ impl Keyring {
 
     /// Takes over a part that has come for a later keyring, if this one has the same. If it has another one, that
     /// counts no more.
+    #[inline]
     pub(crate) fn follow(&self, later: &Self, part: PartKind, index: u32) {
         let same_place = part == PartKind::Page || self.root.bucket_bits == later.root.bucket_bits;
         if same_place && self.hash(part, index) == later.hash(part, index) {
@@ -234,6 +238,7 @@ impl Keyring {
     }
 
     /// Takes over every part that did not change.
+    #[inline]
     pub(crate) fn adopt(&mut self, before: &Self) {
         if self.shares_parts(before) {
             slots::adopt(&mut self.slots, self.root.part_hashes(), &before.slots, before.root.part_hashes());
@@ -243,6 +248,7 @@ impl Keyring {
     }
 
     /// Awaits every part that was here in the keyring before and has changed.
+    #[inline]
     pub(crate) fn await_changed(&self, before: &Self) {
         if self.root.bucket_bits == before.root.bucket_bits {
             slots::await_changed(&self.slots, self.root.part_hashes(), &before.slots);
@@ -250,6 +256,7 @@ impl Keyring {
     }
 
     /// Awaits a part, if it is one of this keyring.
+    #[inline]
     pub(crate) fn await_part(&self, part: PartKind, index: u32, hash: &Hash) {
         if self.hash(part, index) == Some(hash)
             && let Some(slot) = self.slot(part, index)
@@ -397,6 +404,7 @@ impl Keyring {
     }
 
     /// Puts in a part that was needed.
+    #[inline]
     pub(crate) fn insert(&self, part: PartKind, index: u32, bytes: &[u8]) -> Result<(), KeyringError> {
         let hash = self.hash(part, index).ok_or(KeyringError::NoSuchPart { part, index })?;
         self.put(part, index, hash, bytes).map(|_| ())

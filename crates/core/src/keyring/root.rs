@@ -124,6 +124,7 @@ pub(crate) struct Opened {
 }
 
 /// Where in a root the body ends, if it is one by its first bytes.
+#[inline]
 fn body_len(bytes: &[u8]) -> Result<usize, KeyringError> {
     let mut reader = Reader(bytes);
     if reader.array::<4>().is_none_or(|magic| magic != MAGIC) {
@@ -151,6 +152,7 @@ struct Frame<'b> {
 }
 
 impl<'b> Frame<'b> {
+    #[inline]
     fn read(bytes: &'b [u8]) -> Result<Self, KeyringError> {
         if bytes.len() > MAX_ROOT_LEN {
             return Err(KeyringError::Oversized);
@@ -173,7 +175,7 @@ impl<'b> Frame<'b> {
 }
 
 /// Checks the authenticator of a root with one of `keys`, then reads it. `pinned` is the keyring id that it must have.
-#[inline(never)]
+#[inline]
 pub(crate) fn open<'k>(
     bytes: &[u8],
     keys: &'k [KeyringKey],
@@ -234,6 +236,7 @@ pub fn root_parts(root: &[u8]) -> Result<Vec<NeededPart>, KeyringError> {
 }
 
 /// Reads the list of authenticators to its end; what algorithm 1 says under `key_id`. `None` if the list is cut off.
+#[inline]
 fn hmac_authenticator(list: &mut &[u8], key_id: KeyId) -> Option<Option<[u8; 32]>> {
     let mut reader = Reader(list);
     let mut found = None;
@@ -248,6 +251,7 @@ fn hmac_authenticator(list: &mut &[u8], key_id: KeyId) -> Option<Option<[u8; 32]
     Some(found)
 }
 
+#[inline]
 fn read_body(body: &[u8]) -> Option<Root> {
     let mut reader = Reader(body);
     reader.slice(6)?;
@@ -377,6 +381,7 @@ impl SecretEntry {
     }
 
     /// The secret behind the mask.
+    #[inline]
     pub(crate) fn unmask(&self, mask_key: &MacKey) -> SharedSecret {
         let mut secret =
             mac::tag_bytes(mask(mask_key, kind_of(self.purpose).number(), self.id.as_u64(), self.iv));
@@ -388,6 +393,7 @@ impl SecretEntry {
         unmasked
     }
 
+    #[inline]
     fn read(bytes: &[u8; SECRET]) -> Option<Self> {
         let mut reader = Reader(bytes);
         let (id, iv, masked) = (KeyId::from_u64(reader.u64()?), *reader.array()?, *reader.array()?);
