@@ -34,6 +34,7 @@ impl ContentDigest {
     /// # Errors
     /// [`DenialCode::Malformed`] if it is no dictionary of byte sequences, or has a member twice;
     /// [`DenialCode::DigestMismatch`] if no digest is of an algorithm that is used, or one has not its length.
+    #[inline]
     pub fn parse(field: &[u8]) -> Result<Self, DenialCode> {
         let members = structured_fields::parse_dictionary(field).map_err(|_| DenialCode::Malformed)?;
         if members.has_duplicates() {
@@ -59,12 +60,14 @@ impl ContentDigest {
 
     /// Whether the SHA-256 of the content is needed, and whether its SHA-512 is.
     #[must_use]
+    #[inline]
     pub fn needs(&self) -> (bool, bool) {
         (self.sha256.is_some(), self.sha512.is_some())
     }
 
     /// Whether the content has every digest that is named.
     #[must_use]
+    #[inline]
     pub fn matches(&self, content: &[u8]) -> bool {
         self.sha256.is_none_or(|digest| digest == *Sha256::digest(content))
             && self.sha512.is_none_or(|digest| digest == *Sha512::digest(content))
@@ -72,29 +75,34 @@ impl ContentDigest {
 
     /// The same for content that was hashed elsewhere. A digest that is named and was not computed does not match.
     #[must_use]
+    #[inline]
     pub fn matches_hashes(&self, sha256: Option<&[u8; 32]>, sha512: Option<&[u8; 64]>) -> bool {
         self.sha256.is_none_or(|digest| Some(&digest) == sha256)
             && self.sha512.is_none_or(|digest| Some(&digest) == sha512)
     }
 
     /// Begins to hash content that comes in pieces.
+    #[inline]
     pub fn reader(self) -> ContentDigestReader {
         ContentDigestReader { expected: self, sha256: Sha256::new(), sha512: Sha512::new() }
     }
 
     /// The field of this content, by SHA-256.
     #[must_use]
+    #[inline]
     pub fn sha256(content: &[u8]) -> String {
         field("sha-256=:", &Sha256::digest(content))
     }
 
     /// The field of this content, by SHA-512.
     #[must_use]
+    #[inline]
     pub fn sha512(content: &[u8]) -> String {
         field("sha-512=:", &Sha512::digest(content))
     }
 
     /// What the content of a request that says this has to be held against.
+    #[inline]
     pub(crate) fn check(field: &[u8], content: Content<'_>) -> Result<(), DenialCode> {
         let digest = Self::parse(field)?;
         let matches = match content {
@@ -106,6 +114,7 @@ impl ContentDigest {
     }
 }
 
+#[inline]
 fn field(start: &str, digest: &[u8]) -> String {
     let mut value = Vec::from(start);
     // A digest is shorter than anything that could be too long.
@@ -125,6 +134,7 @@ pub struct ContentDigestReader {
 
 impl ContentDigestReader {
     /// Takes the next piece.
+    #[inline]
     pub fn update(&mut self, piece: &[u8]) {
         let (sha256, sha512) = self.expected.needs();
         if sha256 {
@@ -137,6 +147,7 @@ impl ContentDigestReader {
 
     /// Whether what came has every digest that is named. Nothing of it may be believed before.
     #[must_use]
+    #[inline]
     pub fn finish(self) -> bool {
         let (sha256, sha512) = (self.sha256.finalize().into(), self.sha512.finalize().into());
         self.expected.matches_hashes(Some(&sha256), Some(&sha512))

@@ -22,6 +22,7 @@ pub struct RequestRecord<'b> {
 impl<'b> RequestRecord<'b> {
     /// Reads a record of so many texts; `None` if the bytes are none, or hold more or fewer: then a zero byte was in one.
     #[must_use]
+    #[inline]
     pub fn read(bytes: &'b [u8], texts: usize) -> Option<Self> {
         let mut parts = bytes.split(|&byte| byte == 0);
         let mut text = || core::str::from_utf8(parts.next()?).ok();
@@ -38,6 +39,7 @@ impl<'b> RequestRecord<'b> {
     ///
     /// # Errors
     /// [`InvalidRequest`].
+    #[inline]
     pub fn request<'r>(&'r self, content: Content<'r>) -> Result<HttpRequest<'r>, InvalidRequest> {
         let request = HttpRequest::new(self.method, self.target_uri, &self.fields)?.content(content);
         Ok(match self.request_target {
@@ -47,6 +49,7 @@ impl<'b> RequestRecord<'b> {
     }
 
     /// Appends the record of a request, and says how many texts it holds.
+    #[inline]
     pub fn write(request: &HttpRequest<'_>, record: &mut Vec<u8>) -> usize {
         let target = request.request_target.unwrap_or_default();
         let head = [request.method, request.target_uri, target].map(str::as_bytes);
@@ -68,6 +71,7 @@ impl<'r> Content<'r> {
     /// The content that `kind` and bytes say: 0 itself, 1 its SHA-256, 2 its SHA-512, 3 both one behind the other, 4 it was
     /// not read, 5 there is some, of which no hash is known: it matches no digest. `None` for any other.
     #[must_use]
+    #[inline]
     pub fn from_parts(kind: u8, bytes: &'r [u8]) -> Option<Self> {
         match kind {
             0 => Some(Self::Bytes(bytes)),
@@ -84,6 +88,7 @@ impl<'r> Content<'r> {
     }
 
     /// The kind of the content; its bytes are appended.
+    #[inline]
     pub fn write_parts(&self, bytes: &mut Vec<u8>) -> u8 {
         match self {
             Self::Bytes(content) => {
@@ -128,6 +133,7 @@ pub struct SignaturePolicyRecord {
 impl SignaturePolicyRecord {
     /// Reads a policy; `None` if the bytes are none.
     #[must_use]
+    #[inline]
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let (head, rest) = bytes.split_first_chunk::<12>()?;
         let [flags, nonce, t0, t1, a0, a1, a2, a3, s0, s1, s2, s3] = *head;
@@ -159,6 +165,7 @@ impl SignaturePolicyRecord {
     }
 
     /// What `use_it` makes of the policy.
+    #[inline]
     pub fn with<T>(&self, use_it: impl FnOnce(&SignaturePolicy<'_>) -> T) -> T {
         let components: Vec<&str> = self.components.iter().map(String::as_str).collect();
         let tag = self.tag.as_deref();
@@ -167,6 +174,7 @@ impl SignaturePolicyRecord {
 
     /// Writes a policy.
     #[must_use]
+    #[inline]
     pub fn write(policy: &SignaturePolicy<'_>) -> Vec<u8> {
         let tag = policy.tag.unwrap_or_default();
         let set = [
@@ -197,6 +205,7 @@ impl SignaturePolicyRecord {
 
 impl Default for SignaturePolicyRecord {
     /// The default policy.
+    #[inline]
     fn default() -> Self {
         let numbers = SignaturePolicy { required_components: &[], tag: None, ..SignaturePolicy::default() };
         let components = SignaturePolicy::default().required_components.iter().map(|&name| name.into());

@@ -58,6 +58,7 @@ impl Verifier {
     /// `unknown_key`, `bad_signature`; then, of a proven signature, `signature_expired`, `signature_from_future`,
     /// `component_missing` if it lacks what the policy demands, `digest_mismatch`; then those of a key
     /// ([`verify_key`](Self::verify_key)) from policy on, and last `replayed`.
+    #[inline]
     pub fn verify_request(
         &self,
         request: &HttpRequest<'_>,
@@ -100,6 +101,7 @@ impl Verifier {
         first.unwrap_or_else(|| denied(DenialCode::UnknownKey))
     }
 
+    #[inline]
     fn verify_candidate(
         &self,
         signature: &Signature<'_>,
@@ -145,6 +147,7 @@ impl KeyringVerifier {
         }
     }
 
+    #[inline]
     fn prove_request<'k>(
         &self,
         keyring: &'k Keyring,
@@ -181,6 +184,7 @@ impl KeyringVerifier {
 }
 
 impl Stateless {
+    #[inline]
     pub(crate) fn verify_signed(
         &self,
         proof: &RequestProof<'_>,
@@ -197,6 +201,7 @@ impl Stateless {
         }
     }
 
+    #[inline]
     fn prove_request(
         &self,
         proof: &RequestProof<'_>,
@@ -213,6 +218,7 @@ impl Stateless {
 }
 
 /// Proves the signature of a signed key by the issuing secret that makes it, if its keys may sign.
+#[inline]
 fn prove_by_issuer<T: Borrow<IssuingKey>>(
     issuer: &Issuer<'_, T>,
     text: &[u8],

@@ -69,6 +69,7 @@ impl WebhookSecret {
     ///
     /// # Errors
     /// [`WebhookError::WrongPurpose`] if it is an issuing secret, which never signs webhooks.
+    #[inline]
     pub fn of(secret: &SharedSecret) -> Result<Self, WebhookError> {
         if secret.purpose() != Purpose::Integration {
             return Err(WebhookError::WrongPurpose);
@@ -83,6 +84,7 @@ impl WebhookSecret {
     ///
     /// # Errors
     /// [`WebhookError::Secret`] if it is anything else. It holds none of the text.
+    #[inline]
     pub fn parse(text: &str) -> Result<Self, WebhookError> {
         let text = text.strip_prefix(SECRET_PREFIX).ok_or(WebhookError::Secret)?;
         let mut bytes = [0; MAX_SECRET];
@@ -105,6 +107,7 @@ impl WebhookSecret {
 
     /// The text `whsec_…`, for receivers that verify with another library. It is the secret.
     #[must_use]
+    #[inline]
     pub fn to_text(&self) -> SecretText {
         let mut text = SecretText::empty();
         text.push(SECRET_PREFIX.as_bytes());
@@ -126,17 +129,20 @@ impl WebhookSecret {
     ///
     /// # Errors
     /// [`WebhookError::Id`] or [`WebhookError::Timestamp`].
+    #[inline]
     pub fn sign(&self, id: &str, timestamp: u64, body: &[u8]) -> Result<String, WebhookError> {
         sign_webhook(core::slice::from_ref(self), id, timestamp, body)
     }
 
     /// The MAC of a webhook whose id and timestamp are in order.
+    #[inline]
     fn tag(&self, id: &[u8], timestamp: &[u8], body: &[u8]) -> [u8; 32] {
         mac::tag_bytes(self.mac.tag_parts(&[id, b".", timestamp, b".", body]))
     }
 }
 
 impl fmt::Debug for WebhookSecret {
+    #[inline]
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("WebhookSecret([redacted])")
     }
@@ -148,6 +154,7 @@ impl fmt::Debug for WebhookSecret {
 ///
 /// # Errors
 /// [`WebhookError::Id`], [`WebhookError::Timestamp`] or [`WebhookError::Secrets`].
+#[inline]
 pub fn sign_webhook(
     secrets: &[WebhookSecret],
     id: &str,
@@ -216,6 +223,7 @@ pub struct VerifiedWebhook<'a> {
 ///
 /// An id with a full stop is malformed, though the specification only warns of it: with it, the bytes that are signed could
 /// be parted in another way, and a sender's body taken for an id and a time.
+#[inline]
 pub fn verify_webhook<'a>(
     secrets: &[WebhookSecret],
     headers: &WebhookHeaders<'a>,
@@ -253,6 +261,7 @@ pub fn verify_webhook<'a>(
 }
 
 /// The signatures of version `v1`, if all of the header has its form.
+#[inline]
 fn read_signatures<'t>(
     signature: &[u8],
     tags: &'t mut [[u8; 32]; MAX_WEBHOOK_SIGNATURES],
@@ -296,6 +305,7 @@ fn encode<'t>(bytes: &[u8], text: &'t mut [u8]) -> &'t str {
 }
 
 /// The text of an id: 1 to 256 visible ASCII characters but the full stop, which parts what is signed.
+#[inline]
 fn id_text(id: &[u8]) -> Option<&str> {
     let visible = |byte: &u8| byte.is_ascii_graphic() && *byte != b'.';
     let is_id = (1..=MAX_WEBHOOK_ID_LEN).contains(&id.len()) && id.iter().all(visible);
@@ -303,6 +313,7 @@ fn id_text(id: &[u8]) -> Option<&str> {
 }
 
 /// The number that is written in digits, in the one way in which it can be.
+#[inline]
 fn number(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() || digits.len() > 16 || (digits.len() > 1 && digits.first() == Some(&b'0')) {
         return None;
@@ -315,6 +326,7 @@ fn number(digits: &[u8]) -> Option<u64> {
 }
 
 /// The digits of a number, which has at most 20.
+#[inline]
 fn decimal(mut number: u64, digits: &mut [u8; 20]) -> &[u8] {
     let mut first = digits.len();
     for slot in digits.iter_mut().rev() {
@@ -345,6 +357,7 @@ pub enum WebhookError {
 }
 
 impl fmt::Display for WebhookError {
+    #[inline]
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Secret => "expected a webhook secret: whsec_ and 24 to 64 bytes in base64 with padding",

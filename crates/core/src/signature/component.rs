@@ -12,6 +12,7 @@ use base64ct::{Base64, Encoding};
 pub const MAX_SIGNATURE_BASE_LEN: usize = 65_536;
 
 /// Appends a line of the signature base: identifier, `: `, value and a line feed (section 2.5).
+#[inline]
 pub(crate) fn write_line(
     component: &Item<'_>,
     request: &HttpRequest<'_>,
@@ -35,6 +36,7 @@ pub(crate) fn write_line(
 }
 
 /// Whether two identifiers are the same: by name and parameters, whatever the order of these (section 2).
+#[inline]
 pub(crate) fn is_same(one: &Item<'_>, other: &Item<'_>) -> bool {
     let (parameters, others) = (&one.parameters, &other.parameters);
     one.value == other.value
@@ -43,6 +45,7 @@ pub(crate) fn is_same(one: &Item<'_>, other: &Item<'_>) -> bool {
 }
 
 /// The value of a derived component of a request (section 2.2).
+#[inline]
 fn write_derived(
     name: &str,
     parameters: &Parameters<'_>,
@@ -73,6 +76,7 @@ fn write_derived(
 }
 
 /// The value of a field (section 2.1).
+#[inline]
 fn write_field(
     name: &str,
     parameters: &Parameters<'_>,
@@ -110,6 +114,7 @@ fn write_field(
 }
 
 /// The lines of a field as one value: unfolded, trimmed, with a comma and a space between them (section 2.1).
+#[inline]
 pub(crate) fn write_combined(
     name: &str,
     request: &HttpRequest<'_>,
@@ -125,6 +130,7 @@ pub(crate) fn write_combined(
 }
 
 /// Each line of a field as a byte sequence (section 2.1.3).
+#[inline]
 fn write_binary(name: &str, request: &HttpRequest<'_>, base: &mut Vec<u8>) -> Result<(), DenialCode> {
     let mut separator: &[u8] = b"";
     let mut line = Vec::new();
@@ -141,6 +147,7 @@ fn write_binary(name: &str, request: &HttpRequest<'_>, base: &mut Vec<u8>) -> Re
 }
 
 /// Appends bytes in base64, as byte sequences have them.
+#[inline]
 pub(crate) fn write_base64(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), DenialCode> {
     let start = out.len();
     if start.saturating_add(bytes.len()) > MAX_SIGNATURE_BASE_LEN {
@@ -155,6 +162,7 @@ pub(crate) fn write_base64(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Denial
 ///
 /// Which of the three types a field has is its definition's to say, and not known here. So it is read as each: where it is
 /// of several, and they are written differently, it is not decided.
+#[inline]
 fn write_strict(combined: &[u8], base: &mut Vec<u8>) -> Result<(), DenialCode> {
     let start = base.len();
     let mut found: Option<Vec<u8>> = None;
@@ -184,6 +192,7 @@ fn write_strict(combined: &[u8], base: &mut Vec<u8>) -> Result<(), DenialCode> {
 
 /// Appends a line of a field without the blanks around it; where it was folded there is one space (section 2.1, and RFC 9112
 /// section 5.2).
+#[inline]
 fn write_unfolded(line: &[u8], value: &mut Vec<u8>) -> Result<(), DenialCode> {
     let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
     let start = value.len();
@@ -202,6 +211,7 @@ fn write_unfolded(line: &[u8], value: &mut Vec<u8>) -> Result<(), DenialCode> {
 }
 
 /// Appends a text without the blanks around it, and a space before it if there is something before and in it.
+#[inline]
 fn push_trimmed(text: &[u8], start: usize, value: &mut Vec<u8>) {
     let is_text = |byte: &u8| !matches!(byte, b' ' | b'\t');
     let Some(first) = text.iter().position(is_text) else { return };

@@ -27,6 +27,7 @@ pub(crate) struct SignatureFields {
 
 impl SignatureFields {
     /// Reads the lines of both.
+    #[inline]
     pub(crate) fn read(request: &HttpRequest<'_>) -> Result<Self, DenialCode> {
         let mut fields = [Vec::new(), Vec::new()];
         let mut present = 0;
@@ -50,6 +51,7 @@ impl SignatureFields {
     }
 
     /// The signatures, in the order of `Signature-Input`. Each label must be in both fields (section 4).
+    #[inline]
     pub(crate) fn signatures(&self) -> Result<Vec<Signature<'_>>, DenialCode> {
         let inputs = dictionary(&self.input)?;
         let values = dictionary(&self.signature)?;
@@ -69,6 +71,7 @@ impl SignatureFields {
 
 /// A dictionary in which no label stands twice: a reader that keeps the last would see another signature than one that
 /// keeps the first.
+#[inline]
 fn dictionary(value: &[u8]) -> Result<Dictionary<'_>, DenialCode> {
     let dictionary = structured_fields::parse_dictionary(value).map_err(|_| DenialCode::Malformed)?;
     if dictionary.has_duplicates() || dictionary.len() > MAX_SIGNATURES {
@@ -95,16 +98,19 @@ pub(crate) struct SignatureParameters<'s> {
 
 impl<'f> Signature<'f> {
     /// Its value.
+    #[inline]
     pub(crate) fn value(&self) -> &[u8] {
         &self.tag
     }
 
     /// The components that it covers.
+    #[inline]
     pub(crate) fn components(&self) -> &[Item<'f>] {
         &self.covered.items
     }
 
     /// Whether it covers the component of this name, whole: with no parameter.
+    #[inline]
     pub(crate) fn covers(&self, name: &str) -> bool {
         self.components().iter().any(|component| {
             matches!(&component.value, BareItem::String(given) if given == name)
@@ -113,6 +119,7 @@ impl<'f> Signature<'f> {
     }
 
     /// Whether it covers a field, or anything of it.
+    #[inline]
     pub(crate) fn touches(&self, name: &str) -> bool {
         self.components()
             .iter()
@@ -120,6 +127,7 @@ impl<'f> Signature<'f> {
     }
 
     /// Its parameters, each of the type that it must have. Others may stand there, and are signed as they stand.
+    #[inline]
     pub(crate) fn parameters(&self) -> Result<SignatureParameters<'_>, DenialCode> {
         let given = &self.covered.parameters;
         let parameters = SignatureParameters {
@@ -139,12 +147,14 @@ impl<'f> Signature<'f> {
     }
 
     /// What was signed (section 2.5).
+    #[inline]
     pub(crate) fn base(&self, request: &HttpRequest<'_>) -> Result<Vec<u8>, DenialCode> {
         write_base(&self.covered, request)
     }
 }
 
 /// The signature base of a request (section 2.5): a line for each component, and one with the parameters.
+#[inline]
 pub(crate) fn write_base(covered: &InnerList<'_>, request: &HttpRequest<'_>) -> Result<Vec<u8>, DenialCode> {
     let components = &covered.items;
     let mut others = components.iter();
@@ -165,6 +175,7 @@ pub(crate) fn write_base(covered: &InnerList<'_>, request: &HttpRequest<'_>) -> 
     Ok(base)
 }
 
+#[inline]
 fn integer(parameters: &Parameters<'_>, name: &str) -> Result<Option<i64>, DenialCode> {
     match parameters.get(name) {
         None => Ok(None),
@@ -173,6 +184,7 @@ fn integer(parameters: &Parameters<'_>, name: &str) -> Result<Option<i64>, Denia
     }
 }
 
+#[inline]
 fn string<'s>(parameters: &'s Parameters<'_>, name: &str) -> Result<Option<&'s str>, DenialCode> {
     match parameters.get(name) {
         None => Ok(None),

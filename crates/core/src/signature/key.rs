@@ -27,6 +27,7 @@ impl SigningKey {
     /// The signing secret of an API key: `HKDF-Extract("claviger/sign/v1", the 44 secret characters)`. `None` if the key does
     /// not sign: of opaque keys those sign that were generated for it, and signed keys.
     #[must_use]
+    #[inline]
     pub fn of_key(key: &Parsed<'_>) -> Option<Self> {
         let signs = matches!(key.kind(), KeyKind::OpaqueSigning | KeyKind::Signed);
         signs.then(|| Self::of_value(Extractors::sign().tag(key.secret_characters())))
@@ -36,6 +37,7 @@ impl SigningKey {
     ///
     /// # Errors
     /// [`WrongPurpose`] if it is an issuing secret, which never signs requests.
+    #[inline]
     pub fn of_integration_secret(secret: &SharedSecret) -> Result<Self, WrongPurpose> {
         if secret.purpose() != Purpose::Integration {
             return Err(WrongPurpose { expected: Purpose::Integration });
@@ -48,11 +50,13 @@ impl SigningKey {
 
     /// A key of one's own: any bytes, as RFC 2104 takes them. Fewer than 32 are less than the algorithm is worth.
     #[must_use]
+    #[inline]
     pub fn from_bytes(key: &[u8]) -> Self {
         Self(MacKey::of_any_length(key))
     }
 
     /// The key whose verifier value this is.
+    #[inline]
     pub(crate) fn of_value(value: [u64; 4]) -> Self {
         let mut bytes = mac::tag_bytes(value);
         let key = Self(MacKey::new(&bytes));
@@ -61,21 +65,25 @@ impl SigningKey {
     }
 
     /// What is worked with where there is no key.
+    #[inline]
     pub(crate) fn stand_in() -> Self {
         Self(MacKey::stand_in())
     }
 
+    #[inline]
     pub(crate) fn tag(&self, base: &[u8]) -> [u8; 32] {
         mac::tag_bytes(self.0.tag(base))
     }
 
     /// Whether `tag` is that of the base, in constant time. It has to be whole.
+    #[inline]
     pub(crate) fn proves(&self, base: &[u8], tag: &[u8]) -> bool {
         self.tag(base).as_slice().ct_eq(tag).to_bool()
     }
 }
 
 impl fmt::Debug for SigningKey {
+    #[inline]
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("SigningKey([redacted])")
     }

@@ -14,6 +14,7 @@ pub(crate) enum SigningKeyName<'t> {
 
 impl<'t> SigningKeyName<'t> {
     /// Reads a `keyid`; `None` if it names no key of ours.
+    #[inline]
     pub(crate) fn read(keyid: &'t str) -> Option<Self> {
         let text = keyid.as_bytes();
         let [rest @ .., b'_', letter] = text else { return None };
@@ -30,6 +31,7 @@ impl<'t> SigningKeyName<'t> {
     }
 
     /// The public id.
+    #[inline]
     pub(crate) fn id(&self) -> KeyId {
         match self {
             Self::Opaque { id, .. } | Self::Signed { id, .. } => *id,
@@ -38,16 +40,19 @@ impl<'t> SigningKeyName<'t> {
 }
 
 /// What stands before `_` and the last eleven characters, and these.
+#[inline]
 fn limb(text: &[u8]) -> Option<(&[u8], &[u8; base62::LIMB])> {
     let (rest, last) = text.split_last_chunk()?;
     Some((rest.strip_suffix(b"_")?, last))
 }
 
+#[inline]
 fn key_id(characters: &[u8; base62::LIMB]) -> Option<KeyId> {
     base62::decode_u64(characters).map(KeyId::from_u64)
 }
 
 /// A prefix of keys.
+#[inline]
 fn checked(prefix: &[u8]) -> Option<&[u8]> {
     (prefix::check(prefix).is_ok() && !prefix::is_reserved(prefix)).then_some(prefix)
 }

@@ -33,6 +33,7 @@ pub struct SignatureKeys {
 
 impl SignatureKeys {
     /// Adds the key that signatures call `keyid`. If there is one of that name, this one takes its place.
+    #[inline]
     pub fn add(&mut self, keyid: &str, key: SigningKey) {
         match self.named.iter_mut().find(|(name, _)| name == keyid) {
             Some((_, place)) => *place = key,
@@ -44,6 +45,7 @@ impl SignatureKeys {
     ///
     /// # Errors
     /// [`WrongPurpose`] if it is an issuing secret.
+    #[inline]
     pub fn add_integration_secret(&mut self, secret: &SharedSecret) -> Result<(), WrongPurpose> {
         let signer = RequestSigner::from_integration_secret(secret)?;
         let (keyid, key) = signer.into_parts();
@@ -52,12 +54,14 @@ impl SignatureKeys {
     }
 
     /// Takes this key for every other name, and for signatures that name none: where there is but one.
+    #[inline]
     pub fn set_any(&mut self, key: SigningKey) {
         self.any = Some(key);
     }
 
     /// The key of this name.
     #[must_use]
+    #[inline]
     pub fn get(&self, keyid: Option<&str>) -> Option<&SigningKey> {
         let named = self.named.iter().find(|(name, _)| Some(name.as_str()) == keyid);
         named.map(|(_, key)| key).or(self.any.as_ref())
@@ -67,6 +71,7 @@ impl SignatureKeys {
     ///
     /// # Errors
     /// Those of [`verify_signature`](crate::verify_signature).
+    #[inline]
     pub fn verify(
         &self,
         request: &HttpRequest<'_>,

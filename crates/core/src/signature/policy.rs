@@ -55,6 +55,7 @@ pub struct SignaturePolicy<'p> {
 impl Default for SignaturePolicy<'_> {
     /// `@method`, `@authority`, `@path`, `@query`, and `content-digest` where there is content; at most 300 seconds old and 30
     /// ahead; a nonce unless the method is idempotent.
+    #[inline]
     fn default() -> Self {
         Self {
             required_components: &DEFAULT_COMPONENTS,
@@ -83,11 +84,13 @@ impl SignaturePolicy<'_> {
     /// For how many seconds nonces are to be remembered: what a [`NonceWindow`](crate::NonceWindow) takes. `None` if
     /// signatures do not age, and so nonces would have to be remembered for ever.
     #[must_use]
+    #[inline]
     pub fn remembers_for(&self) -> Option<u32> {
         Some(self.max_age?.saturating_add(self.future_skew))
     }
 
     /// Whether a request of this method must have a nonce.
+    #[inline]
     pub(crate) fn needs_nonce(&self, is_idempotent: bool) -> bool {
         match self.nonce {
             NonceRule::Never => false,
@@ -108,6 +111,7 @@ impl SignaturePolicy<'_> {
     /// );
     /// ```
     #[must_use]
+    #[inline]
     pub fn accept_signature(&self, has_content: bool) -> String {
         let digest = (self.require_content_digest && has_content).then_some("content-digest");
         let components: Vec<&str> = self.required_components.iter().copied().chain(digest).collect();

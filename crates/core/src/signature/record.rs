@@ -24,6 +24,7 @@ impl ReplayEntry {
     /// Writes what is to be remembered of a nonce: until when as u64, little-endian, and the id; zeros if there is nothing,
     /// since no nonce is remembered until 1970.
     #[must_use]
+    #[inline]
     pub fn write_record(entry: Option<&Self>) -> [u8; REPLAY_RECORD_LEN] {
         let mut record = [0; REPLAY_RECORD_LEN];
         if let Some(entry) = entry {
@@ -36,6 +37,7 @@ impl ReplayEntry {
 
     /// Reads what [`write_record`](Self::write_record) wrote.
     #[must_use]
+    #[inline]
     pub fn read_record(record: &[u8; REPLAY_RECORD_LEN]) -> Option<Self> {
         let mut reader = Reader(record);
         let (keep_until, id) = (reader.u64()?, *reader.array()?);
@@ -60,6 +62,7 @@ impl VerifiedSignature {
     ///
     /// Numbers are little-endian. Of a denial only the code is set.
     #[must_use]
+    #[inline]
     pub fn write_record(outcome: &Result<Self, DenialCode>) -> Vec<u8> {
         let mut writer = Writer::default();
         let verified = match outcome {
@@ -94,6 +97,7 @@ impl VerifiedSignature {
 
     /// Reads what [`write_record`](Self::write_record) wrote; `None` if no signature has such a record.
     #[must_use]
+    #[inline]
     pub fn from_record(record: &[u8]) -> Option<Result<Self, DenialCode>> {
         let mut reader = Reader(record);
         let (code, flags) = (reader.u8()?, reader.u8()?);

@@ -28,6 +28,7 @@ pub enum Content<'r> {
 
 impl Content<'_> {
     /// Whether there is content, as far as is known.
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         matches!(self, Self::Bytes([]))
     }
@@ -69,6 +70,7 @@ impl<'r> HttpRequest<'r> {
     /// [`InvalidRequest`] if the method is no token; if the URI is not absolute, is longer than [`MAX_TARGET_URI_LEN`], has
     /// user information (RFC 9110 section 4.2.4), no host, or characters that no URI has; or if there are more than
     /// [`MAX_FIELDS`] lines.
+    #[inline]
     pub fn new(
         method: &'r str,
         target_uri: &'r str,
@@ -108,6 +110,7 @@ impl<'r> HttpRequest<'r> {
 
     /// The same request with this content.
     #[must_use]
+    #[inline]
     pub const fn content(self, content: Content<'r>) -> Self {
         Self { content, ..self }
     }
@@ -115,34 +118,40 @@ impl<'r> HttpRequest<'r> {
     /// The same request with this text as its request target (RFC 9112 section 3.2), where that is not path and query: the
     /// absolute form, that of CONNECT, or `*`.
     #[must_use]
+    #[inline]
     pub const fn request_target(self, request_target: &'r str) -> Self {
         Self { request_target: Some(request_target), ..self }
     }
 
     /// What is known of its content.
     #[must_use]
+    #[inline]
     pub const fn given_content(&self) -> Content<'r> {
         self.content
     }
 
     /// The lines of its fields, in their order.
     #[must_use]
+    #[inline]
     pub const fn fields(&self) -> &'r [(&'r str, &'r [u8])] {
         self.fields
     }
 
     /// The lines of a field, in their order.
+    #[inline]
     pub(crate) fn lines<'n>(&self, name: &'n str) -> impl Iterator<Item = &'r [u8]> + Clone + use<'r, 'n> {
         let fields = self.fields;
         fields.iter().filter(move |(given, _)| given.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
     }
 
     /// `@scheme` (RFC 9421 section 2.2.4): in lowercase.
+    #[inline]
     pub(crate) fn write_scheme(&self, base: &mut Vec<u8>) {
         base.extend(self.scheme.bytes().map(|byte| byte.to_ascii_lowercase()));
     }
 
     /// `@authority` (section 2.2.3): the host in lowercase, without the default port of the scheme.
+    #[inline]
     pub(crate) fn write_authority(&self, base: &mut Vec<u8>) {
         let default = match self.scheme {
             scheme if scheme.eq_ignore_ascii_case("https") => ":443",
@@ -155,17 +164,20 @@ impl<'r> HttpRequest<'r> {
     }
 
     /// `@path` (section 2.2.6): as it was sent; an empty one is `/`.
+    #[inline]
     pub(crate) fn write_path(&self, base: &mut Vec<u8>) {
         base.extend_from_slice(if self.path.is_empty() { "/" } else { self.path }.as_bytes());
     }
 
     /// `@query` (section 2.2.7): as it was sent, behind its `?`, which is there even if nothing follows or nothing was sent.
+    #[inline]
     pub(crate) fn write_query(&self, base: &mut Vec<u8>) {
         base.push(b'?');
         base.extend_from_slice(self.query.unwrap_or_default().as_bytes());
     }
 
     /// `@request-target` (section 2.2.5): the origin form, unless another one was given.
+    #[inline]
     pub(crate) fn write_request_target(&self, base: &mut Vec<u8>) {
         if let Some(target) = self.request_target {
             return base.extend_from_slice(target.as_bytes());
@@ -178,6 +190,7 @@ impl<'r> HttpRequest<'r> {
 
     /// `@query-param` (section 2.2.8): the value of the one parameter whose name is encoded so; `None` if there is none, or
     /// more than one, or it is no UTF-8.
+    #[inline]
     pub(crate) fn write_query_param(&self, name: &str, base: &mut Vec<u8>) -> Option<()> {
         let pairs = self.query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
         let mut found = false;
@@ -201,18 +214,21 @@ impl<'r> HttpRequest<'r> {
     }
 
     /// Whether the method may be repeated with the effect of one request (RFC 9110 section 9.2.2).
+    #[inline]
     pub(crate) fn is_idempotent(&self) -> bool {
         matches!(self.method, "GET" | "HEAD" | "PUT" | "DELETE" | "OPTIONS" | "TRACE")
     }
 }
 
 /// Whether this is a character of a token: of a method or the name of a field (RFC 9110 section 5.6.2).
+#[inline]
 pub(crate) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// Decodes a name or value of a query as forms encode it, and encodes it with percent signs alone (RFC 9421 section 2.2.8:
 /// the sets of the URL standard). `None` if what it encodes is no UTF-8.
+#[inline]
 fn recode(encoded: &str, base: &mut Vec<u8>) -> Option<()> {
     let mut decoded = Vec::with_capacity(encoded.len());
     let mut rest = encoded.as_bytes();
@@ -243,6 +259,7 @@ fn recode(encoded: &str, base: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
+#[inline]
 fn hex(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).map(|digit| digit as u8)
 }
@@ -252,6 +269,7 @@ fn hex(digit: u8) -> Option<u8> {
 pub struct InvalidRequest;
 
 impl fmt::Display for InvalidRequest {
+    #[inline]
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(
             "not a request: expected a method, an absolute URI such as https://api.example/flights?page=2, encoded and \

@@ -53,6 +53,7 @@ impl SignatureTerms<'_> {
     /// A signature over [`DEFAULT_COMPONENTS`] that is made at `created` (Unix seconds). Requests that have content cover
     /// `content-digest` as well, and those that must not be made twice have a nonce.
     #[must_use]
+    #[inline]
     pub const fn at(created: u64) -> Self {
         Self {
             components: &DEFAULT_COMPONENTS,
@@ -91,6 +92,7 @@ impl RequestSigner {
     ///
     /// # Errors
     /// [`SignerError`] if it is no such key.
+    #[inline]
     pub fn from_key(key: &str) -> Result<Self, SignerError> {
         let parsed = parse(key).map_err(|_| SignerError::NotAKey)?;
         let signing = SigningKey::of_key(&parsed).ok_or(SignerError::CannotSign)?;
@@ -102,6 +104,7 @@ impl RequestSigner {
     ///
     /// # Errors
     /// [`WrongPurpose`] if it is an issuing secret.
+    #[inline]
     pub fn from_integration_secret(secret: &SharedSecret) -> Result<Self, WrongPurpose> {
         let key = SigningKey::of_integration_secret(secret)?;
         let text = secret.to_text();
@@ -111,16 +114,19 @@ impl RequestSigner {
 
     /// Signs with a key of one's own that both sides call `keyid`.
     #[must_use]
+    #[inline]
     pub fn new(key: SigningKey, keyid: &str) -> Self {
         Self { key, keyid: keyid.into() }
     }
 
+    #[inline]
     pub(crate) fn into_parts(self) -> (String, SigningKey) {
         (self.keyid, self.key)
     }
 
     /// What its signatures name as their key.
     #[must_use]
+    #[inline]
     pub fn keyid(&self) -> &str {
         &self.keyid
     }
@@ -129,6 +135,7 @@ impl RequestSigner {
     ///
     /// # Errors
     /// [`SignError`] if something that is to be covered is not in the request, or cannot be written.
+    #[inline]
     pub fn sign(
         &self,
         request: &HttpRequest<'_>,
@@ -182,12 +189,14 @@ impl RequestSigner {
 }
 
 impl fmt::Debug for RequestSigner {
+    #[inline]
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("RequestSigner").field("keyid", &self.keyid).finish_non_exhaustive()
     }
 }
 
 /// The identifier that a name or a text is.
+#[inline]
 fn identifier<'t>(component: &'t str) -> Option<Item<'t>> {
     if component.starts_with('"') {
         return structured_fields::parse_item(component.as_bytes()).ok();
@@ -196,6 +205,7 @@ fn identifier<'t>(component: &'t str) -> Option<Item<'t>> {
     Some(Item { value, parameters: Parameters::default() })
 }
 
+#[inline]
 fn is_label(label: &str) -> bool {
     let is_first = |byte: &u8| byte.is_ascii_lowercase() || *byte == b'*';
     let is_next = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-.*".contains(&byte);
@@ -219,6 +229,7 @@ pub enum SignError {
 
 impl SignError {
     /// Finds the component that is at fault.
+    #[inline]
     fn of(code: DenialCode, covered: &InnerList<'_>, request: &HttpRequest<'_>) -> Self {
         let mut base = Vec::new();
         let fails = |item| component::write_line(item, request, &mut base).err() == Some(code);
@@ -227,6 +238,7 @@ impl SignError {
 }
 
 impl fmt::Display for SignError {
+    #[inline]
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Component { index } => write!(
@@ -256,6 +268,7 @@ pub enum SignerError {
 }
 
 impl fmt::Display for SignerError {
+    #[inline]
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::NotAKey => "not the text of an API key",

@@ -53,6 +53,7 @@ pub struct VerifiedSignature {
 /// # Errors
 /// A [`DenialCode`]: `missing` without a signature, `unknown_key` if there is no key for it, and those of
 /// [`Verifier::verify_request`](crate::Verifier::verify_request).
+#[inline]
 pub fn verify_signature(
     request: &HttpRequest<'_>,
     policy: &SignaturePolicy<'_>,
@@ -62,6 +63,7 @@ pub fn verify_signature(
     verify_dyn(request, policy, now, &mut key)
 }
 
+#[inline]
 fn verify_dyn(
     request: &HttpRequest<'_>,
     policy: &SignaturePolicy<'_>,
@@ -102,6 +104,7 @@ pub(crate) struct Candidate<'s> {
 
 impl<'s> Candidate<'s> {
     /// `None` if the signature is of another algorithm, or has another tag: somebody else's.
+    #[inline]
     pub(crate) fn of(
         signature: &'s Signature<'s>,
         policy: &SignaturePolicy<'_>,
@@ -114,6 +117,7 @@ impl<'s> Candidate<'s> {
 
     /// What is demanded of a signature that is proved: its times, what it covers, its nonce, and the digest of the content.
     /// Returns what is to be remembered of its nonce.
+    #[inline]
     pub(crate) fn check(
         &self,
         request: &HttpRequest<'_>,
@@ -153,6 +157,7 @@ impl<'s> Candidate<'s> {
     }
 
     /// The last second in which the signature may be used; `None` if there is none.
+    #[inline]
     fn last_second(&self, policy: &SignaturePolicy<'_>) -> Result<Option<i64>, DenialCode> {
         let SignatureParameters { created, expires, .. } = self.parameters;
         if created.is_none() && (policy.require_created || policy.max_age.is_some()) {
@@ -164,6 +169,7 @@ impl<'s> Candidate<'s> {
     }
 
     /// Whether a component that is demanded is covered, by itself or as a part of another.
+    #[inline]
     fn covers(&self, name: &str) -> bool {
         let covers = |name| self.signature.covers(name);
         covers(name)

@@ -81,6 +81,7 @@ impl Decimal {
     /// assert_eq!(Decimal::from_thousandths(1_000_000_000_000_000), None);
     /// ```
     #[must_use]
+    #[inline]
     pub const fn from_thousandths(thousandths: i64) -> Option<Self> {
         if thousandths.unsigned_abs() > MAX_INTEGER.unsigned_abs() {
             return None;
@@ -98,6 +99,7 @@ impl Decimal {
     /// assert_eq!(Decimal::rounded(25, 4), Decimal::from_thousandths(2));
     /// ```
     #[must_use]
+    #[inline]
     pub fn rounded(digits: i64, places: u32) -> Option<Self> {
         if places <= 3 {
             return Self::from_thousandths(digits.checked_mul(10_i64.pow(3_u32.saturating_sub(places)))?);
@@ -113,6 +115,7 @@ impl Decimal {
 
     /// The number times 1000, at most [`MAX_INTEGER`] in magnitude.
     #[must_use]
+    #[inline]
     pub const fn thousandths(self) -> i64 {
         self.thousandths
     }
@@ -141,34 +144,40 @@ pub struct Parameters<'t> {
 impl<'t> Parameters<'t> {
     /// No parameters; allocates nothing.
     #[must_use]
+    #[inline]
     pub const fn new() -> Self {
         Self { entries: Vec::new() }
     }
 
     /// The value of a name.
     #[must_use]
+    #[inline]
     pub fn get(&self, name: &str) -> Option<&BareItem<'t>> {
         get(&self.entries, name)
     }
 
     /// Names with their values, in order.
+    #[inline]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&'t str, &BareItem<'t>)> {
         self.entries.iter().map(|(name, value)| (*name, value))
     }
 
     /// Adds a parameter at the end, or gives one that is there another value in its place.
+    #[inline]
     pub fn insert(&mut self, name: &'t str, value: BareItem<'t>) {
         insert(&mut self.entries, name, value);
     }
 
     /// Whether there are none.
     #[must_use]
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
     /// How many there are, each name counted once.
     #[must_use]
+    #[inline]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
@@ -185,6 +194,7 @@ pub struct Item<'t> {
 
 impl<'t> From<BareItem<'t>> for Item<'t> {
     /// Without parameters.
+    #[inline]
     fn from(value: BareItem<'t>) -> Self {
         Self { value, parameters: Parameters::new() }
     }
@@ -228,34 +238,40 @@ pub struct Dictionary<'t> {
 impl<'t> Dictionary<'t> {
     /// No members; allocates nothing.
     #[must_use]
+    #[inline]
     pub const fn new() -> Self {
         Self { entries: Vec::new(), duplicates: false }
     }
 
     /// The value of a key.
     #[must_use]
+    #[inline]
     pub fn get(&self, name: &str) -> Option<&Member<'t>> {
         get(&self.entries, name)
     }
 
     /// Keys with their values, in order.
+    #[inline]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&'t str, &Member<'t>)> {
         self.entries.iter().map(|(name, value)| (*name, value))
     }
 
     /// Adds a member at the end, or gives one that is there another value in its place.
+    #[inline]
     pub fn insert(&mut self, name: &'t str, value: Member<'t>) {
         insert(&mut self.entries, name, value);
     }
 
     /// Whether there are none.
     #[must_use]
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
     /// How many there are, each key counted once.
     #[must_use]
+    #[inline]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
@@ -270,12 +286,14 @@ impl<'t> Dictionary<'t> {
     /// # Ok::<(), claviger_core::structured_fields::Malformed>(())
     /// ```
     #[must_use]
+    #[inline]
     pub fn has_duplicates(&self) -> bool {
         self.duplicates
     }
 }
 
 impl PartialEq for Dictionary<'_> {
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
         self.entries == other.entries
     }
@@ -283,10 +301,12 @@ impl PartialEq for Dictionary<'_> {
 
 impl Eq for Dictionary<'_> {}
 
+#[inline]
 fn get<'e, V>(entries: &'e [(&str, V)], name: &str) -> Option<&'e V> {
     entries.iter().find(|(other, _)| *other == name).map(|(_, value)| value)
 }
 
+#[inline]
 fn insert<'t, V>(entries: &mut Vec<(&'t str, V)>, name: &'t str, value: V) {
     match entries.iter_mut().find(|(other, _)| *other == name) {
         Some((_, slot)) => *slot = value,
@@ -295,21 +315,25 @@ fn insert<'t, V>(entries: &mut Vec<(&'t str, V)>, name: &'t str, value: V) {
 }
 
 /// Whether a key may start so (`lcalpha` or `*`, RFC 9651 section 3.1.2).
+#[inline]
 fn starts_key(byte: u8) -> bool {
     byte.is_ascii_lowercase() || byte == b'*'
 }
 
 /// Whether a key may go on so.
+#[inline]
 fn is_in_key(byte: u8) -> bool {
     byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-' | b'.' | b'*')
 }
 
 /// Whether a token may start so (RFC 9651 section 3.3.4).
+#[inline]
 fn starts_token(byte: u8) -> bool {
     byte.is_ascii_alphabetic() || byte == b'*'
 }
 
 /// Whether a token may go on so: `tchar` of RFC 9110 section 5.6.2, `:` and `/`.
+#[inline]
 fn is_in_token(byte: u8) -> bool {
     byte.is_ascii_graphic()
         && !matches!(

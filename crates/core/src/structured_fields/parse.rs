@@ -27,6 +27,7 @@ pub struct Malformed {
 }
 
 impl fmt::Display for Malformed {
+    #[inline]
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "malformed structured field, at byte {}", self.at)
     }
@@ -47,6 +48,7 @@ impl core::error::Error for Malformed {}
 /// assert_eq!(parse_item(b"text/html;Q=0.5"), Err(Malformed { at: 10 }));
 /// # Ok::<(), Malformed>(())
 /// ```
+#[inline]
 pub fn parse_item(field: &[u8]) -> Result<Item<'_>, Malformed> {
     parse(field, Parser::item)
 }
@@ -63,6 +65,7 @@ pub fn parse_item(field: &[u8]) -> Result<Item<'_>, Malformed> {
 /// assert_eq!(parse_list(b"gzip, "), Err(Malformed { at: 6 }));
 /// # Ok::<(), Malformed>(())
 /// ```
+#[inline]
 pub fn parse_list(field: &[u8]) -> Result<List<'_>, Malformed> {
     parse(field, |parser| {
         let mut list = List::default();
@@ -87,6 +90,7 @@ pub fn parse_list(field: &[u8]) -> Result<List<'_>, Malformed> {
 /// assert_eq!(digests.get("sha-256"), Some(&expected));
 /// # Ok::<(), Malformed>(())
 /// ```
+#[inline]
 pub fn parse_dictionary(field: &[u8]) -> Result<Dictionary<'_>, Malformed> {
     parse(field, |parser| {
         let mut dictionary = Dictionary::new();
@@ -107,6 +111,7 @@ pub fn parse_dictionary(field: &[u8]) -> Result<Dictionary<'_>, Malformed> {
 }
 
 /// Reads the whole of a field, around which there may be spaces.
+#[inline]
 fn parse<'t, T>(
     field: &'t [u8],
     read: impl FnOnce(&mut Parser<'t>) -> Result<T, Malformed>,
@@ -129,15 +134,18 @@ struct Parser<'t> {
 }
 
 impl<'t> Parser<'t> {
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
+    #[inline]
     fn skip(&mut self) {
         self.at = self.at.saturating_add(1);
     }
 
     /// Whether the next byte is this one; then it is behind us.
+    #[inline]
     fn take(&mut self, byte: u8) -> bool {
         let is_next = self.peek() == Some(byte);
         if is_next {
@@ -146,35 +154,42 @@ impl<'t> Parser<'t> {
         is_next
     }
 
+    #[inline]
     fn expect(&mut self, byte: u8) -> Result<(), Malformed> {
         if self.take(byte) { Ok(()) } else { self.malformed() }
     }
 
+    #[inline]
     fn skip_while(&mut self, class: fn(u8) -> bool) {
         while self.peek().is_some_and(class) {
             self.skip();
         }
     }
 
+    #[inline]
     fn skip_spaces(&mut self) {
         self.skip_while(|byte| byte == b' ');
     }
 
     /// `OWS` of RFC 9110 section 5.6.3.
+    #[inline]
     fn skip_whitespace(&mut self) {
         self.skip_while(|byte| matches!(byte, b' ' | b'\t'));
     }
 
     /// What cannot be is the next byte.
+    #[inline]
     fn malformed<T>(&self) -> Result<T, Malformed> {
         Err(Malformed { at: self.at })
     }
 
+    #[inline]
     fn since(&self, start: usize) -> Result<&'t str, Malformed> {
         self.text.get(start..self.at).ok_or(Malformed { at: start })
     }
 
     /// A byte of the one class, then any of the other.
+    #[inline]
     fn word(&mut self, starts: fn(u8) -> bool, goes_on: fn(u8) -> bool) -> Result<&'t str, Malformed> {
         let start = self.at;
         if !self.peek().is_some_and(starts) {
@@ -184,11 +199,13 @@ impl<'t> Parser<'t> {
         self.since(start)
     }
 
+    #[inline]
     fn key(&mut self) -> Result<&'t str, Malformed> {
         self.word(starts_key, is_in_key)
     }
 
     /// Members with commas between, up to the end of the text.
+    #[inline]
     fn members(&mut self, mut read: impl FnMut(&mut Self) -> Result<(), Malformed>) -> Result<(), Malformed> {
         if self.peek().is_none() {
             return Ok(());
@@ -205,11 +222,13 @@ impl<'t> Parser<'t> {
         self.malformed()
     }
 
+    #[inline]
     fn member(&mut self) -> Result<Member<'t>, Malformed> {
         if self.take(b'(') { self.inner_list().map(Member::InnerList) } else { self.item().map(Member::Item) }
     }
 
     /// What follows `(`.
+    #[inline]
     fn inner_list(&mut self) -> Result<InnerList<'t>, Malformed> {
         let mut items = Vec::new();
         loop {
@@ -227,10 +246,12 @@ impl<'t> Parser<'t> {
         }
     }
 
+    #[inline]
     fn item(&mut self) -> Result<Item<'t>, Malformed> {
         Ok(Item { value: self.bare_item()?, parameters: self.parameters()? })
     }
 
+    #[inline]
     fn parameters(&mut self) -> Result<Parameters<'t>, Malformed> {
         let mut parameters = Parameters::new();
         let mut count = 0_usize;
@@ -248,6 +269,7 @@ impl<'t> Parser<'t> {
         Ok(parameters)
     }
 
+    #[inline]
     fn bare_item(&mut self) -> Result<BareItem<'t>, Malformed> {
         let Some(first) = self.peek() else { return self.malformed() };
         if first == b'-' || first.is_ascii_digit() {
@@ -277,6 +299,7 @@ impl<'t> Parser<'t> {
     }
 
     /// An integer or decimal: 15 digits, or 12, a point and 3.
+    #[inline]
     fn number(&mut self) -> Result<BareItem<'t>, Malformed> {
         let negative = self.take(b'-');
         let (integer, digits) = self.digits(0, 15)?;
@@ -293,6 +316,7 @@ impl<'t> Parser<'t> {
     }
 
     /// One to `most` digits, as more digits of `number`, and how many they are. At most 15 are asked for in all.
+    #[inline]
     fn digits(&mut self, mut number: i64, most: u32) -> Result<(i64, u32), Malformed> {
         let mut count = 0;
         while let Some(digit @ b'0'..=b'9') = self.peek() {
@@ -308,6 +332,7 @@ impl<'t> Parser<'t> {
 
     /// What follows the opening quote of a string, in which `\` escapes `"` and itself, or of a display string, in
     /// which `%` escapes a byte of UTF-8.
+    #[inline]
     fn quoted(&mut self, escape: u8) -> Result<Cow<'t, str>, Malformed> {
         let mut decoded = Vec::new();
         let mut escapes = false;
@@ -346,6 +371,7 @@ impl<'t> Parser<'t> {
     }
 
     /// A digit of base 16, its letters lowercase.
+    #[inline]
     fn hex_digit(&mut self) -> Result<u8, Malformed> {
         let value = match self.peek() {
             Some(digit @ b'0'..=b'9') => digit - b'0',
@@ -357,6 +383,7 @@ impl<'t> Parser<'t> {
     }
 
     /// What follows `:`, base64 (RFC 4648 section 4). Padding may be missing, and bits that make no byte are ignored.
+    #[inline]
     fn byte_sequence(&mut self) -> Result<Vec<u8>, Malformed> {
         let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
         let len = rest.iter().position(|&byte| byte == b':').unwrap_or_default();
@@ -387,6 +414,7 @@ impl<'t> Parser<'t> {
 
 /// As [`insert`](super::insert), with fewer comparisons where there are many names. `sorted` is empty with the first
 /// entry, and then is whatever this left there.
+#[inline]
 fn insert_sorted<'t, V>(
     entries: &mut Vec<(&'t str, V)>,
     sorted: &mut Vec<u16>,
@@ -405,6 +433,7 @@ fn insert_sorted<'t, V>(
 
 /// Where among `len` different names one is. `sorted` has the places of the first of them in the order of the names;
 /// the others are put there as soon as there are more than a few. It is not generic, because it is large.
+#[inline]
 fn find<'t>(
     name_at: &dyn Fn(usize) -> Option<&'t str>,
     len: usize,
@@ -431,6 +460,7 @@ fn find<'t>(
 }
 
 /// The six bits of a character of base64.
+#[inline]
 fn sextet(character: u8) -> Option<u8> {
     match character {
         b'A'..=b'Z' => Some(character - b'A'),

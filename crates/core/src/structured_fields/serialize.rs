@@ -13,6 +13,7 @@ use core::fmt;
 pub struct Unserializable;
 
 impl fmt::Display for Unserializable {
+    #[inline]
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("a number, string, token or key that a structured field cannot have")
     }
@@ -30,6 +31,7 @@ macro_rules! serialize {
             /// # Errors
             /// [`Unserializable`] if there is a number, string, token or key in it that no field can have; `out` is
             /// as it was then.
+            #[inline]
             pub fn serialize(&self, out: &mut Vec<u8>) -> Result<(), Unserializable> {
                 let before = out.len();
                 let written = self.write(out);
@@ -53,6 +55,7 @@ serialize! {
 }
 
 impl BareItem<'_> {
+    #[inline]
     fn write(&self, out: &mut Vec<u8>) -> Written {
         match self {
             Self::Integer(number) => return integer(*number, out),
@@ -103,6 +106,7 @@ impl BareItem<'_> {
 }
 
 impl Parameters<'_> {
+    #[inline]
     fn write(&self, out: &mut Vec<u8>) -> Written {
         for (name, value) in &self.entries {
             put(out, b";");
@@ -117,6 +121,7 @@ impl Parameters<'_> {
 }
 
 impl Item<'_> {
+    #[inline]
     fn write(&self, out: &mut Vec<u8>) -> Written {
         self.value.write(out)?;
         self.parameters.write(out)
@@ -124,6 +129,7 @@ impl Item<'_> {
 }
 
 impl InnerList<'_> {
+    #[inline]
     fn write(&self, out: &mut Vec<u8>) -> Written {
         put(out, b"(");
         for (place, item) in self.items.iter().enumerate() {
@@ -138,6 +144,7 @@ impl InnerList<'_> {
 }
 
 impl Member<'_> {
+    #[inline]
     fn write(&self, out: &mut Vec<u8>) -> Written {
         match self {
             Self::Item(item) => item.write(out),
@@ -147,6 +154,7 @@ impl Member<'_> {
 }
 
 impl List<'_> {
+    #[inline]
     fn write(&self, out: &mut Vec<u8>) -> Written {
         for (place, member) in self.members.iter().enumerate() {
             write_comma(place, out);
@@ -157,6 +165,7 @@ impl List<'_> {
 }
 
 impl Dictionary<'_> {
+    #[inline]
     fn write(&self, out: &mut Vec<u8>) -> Written {
         for (place, (name, member)) in self.entries.iter().enumerate() {
             write_comma(place, out);
@@ -179,17 +188,20 @@ fn put(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
+#[inline]
 fn write_comma(place: usize, out: &mut Vec<u8>) {
     if place > 0 {
         put(out, b", ");
     }
 }
 
+#[inline]
 fn write_key(name: &str, out: &mut Vec<u8>) -> Written {
     write_word(name, starts_key, is_in_key, out)
 }
 
 /// A word, if it starts with a byte of the one class and goes on with bytes of the other, which holds the first.
+#[inline]
 fn write_word(word: &str, starts: fn(u8) -> bool, goes_on: fn(u8) -> bool, out: &mut Vec<u8>) -> Written {
     let word = word.as_bytes();
     if !word.first().copied().is_some_and(starts) || !word.iter().copied().all(goes_on) {
@@ -199,6 +211,7 @@ fn write_word(word: &str, starts: fn(u8) -> bool, goes_on: fn(u8) -> bool, out: 
     Ok(())
 }
 
+#[inline]
 fn integer(number: i64, out: &mut Vec<u8>) -> Written {
     if number.unsigned_abs() > MAX_INTEGER.unsigned_abs() {
         return Err(Unserializable);
@@ -208,6 +221,7 @@ fn integer(number: i64, out: &mut Vec<u8>) -> Written {
     Ok(())
 }
 
+#[inline]
 fn write_decimal(thousandths: i64, out: &mut Vec<u8>) {
     write_sign(thousandths, out);
     let number = thousandths.unsigned_abs();
@@ -224,12 +238,14 @@ fn write_decimal(thousandths: i64, out: &mut Vec<u8>) {
     }
 }
 
+#[inline]
 fn write_sign(number: i64, out: &mut Vec<u8>) {
     if number < 0 {
         put(out, b"-");
     }
 }
 
+#[inline]
 fn write_number(mut number: u64, out: &mut Vec<u8>) {
     let start = out.len();
     loop {
@@ -245,16 +261,19 @@ fn write_number(mut number: u64, out: &mut Vec<u8>) {
 }
 
 /// The character of a number below 10.
+#[inline]
 fn digit(number: u64) -> u8 {
     b'0'.wrapping_add(number as u8)
 }
 
 /// The character of a number below 16.
+#[inline]
 fn hex_digit(number: u8) -> u8 {
     number.wrapping_add(if number < 10 { b'0' } else { b'a' - 10 })
 }
 
 /// Base64 with padding (RFC 4648 section 4).
+#[inline]
 fn write_base64(bytes: &[u8], out: &mut Vec<u8>) {
     out.reserve(bytes.len().div_ceil(3).saturating_mul(4));
     for group in bytes.chunks(3) {
@@ -267,6 +286,7 @@ fn write_base64(bytes: &[u8], out: &mut Vec<u8>) {
 }
 
 /// The character of a number below 64.
+#[inline]
 fn base64_character(number: u8) -> u8 {
     match number {
         ..26 => b'A'.wrapping_add(number),
