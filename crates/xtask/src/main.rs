@@ -165,6 +165,7 @@ fn test(packages: &packages::Wanted) -> Result<()> {
     let postgres = postgres::start()?;
     let s3 = s3::start()?;
     python::install_example()?;
+    python::install_interop()?;
     note("testing Rust: every crate, and the same vectors natively, in wasmtime, Node and workerd");
     let mut tests = cargo(["test", "--workspace", "--all-features"]);
     tests.env(postgres::URL_VARIABLE, postgres.url()).env(s3::URL_VARIABLE, s3.url());

@@ -12,6 +12,7 @@ use std::{
 };
 
 const EXAMPLE: &str = "examples/python-wasmtime/requirements.txt";
+const INTEROP: &str = "tests/parity/interop/requirements.txt";
 
 fn python3() -> Command {
     Command::new("python3")
@@ -30,20 +31,30 @@ pub(crate) fn install_into(folder: &Path, requirements: &str) -> Result<()> {
 
 /// Makes the environment in which the Python example runs, as its README says; tests look for it in this place.
 pub(crate) fn install_example() -> Result<()> {
-    let requirements = fs::read(root().join(EXAMPLE)).with_context(|| format!("{EXAMPLE} is missing"))?;
-    let venv = target_dir().join("python-wasmtime");
+    install_environment("python-wasmtime", EXAMPLE)
+}
+
+/// Makes the environment with the signatures of others, where tests look for it.
+pub(crate) fn install_interop() -> Result<()> {
+    install_environment("python-interop", INTEROP)
+}
+
+/// Makes an environment of Python's with what `requirements` (a file of the checkout) names, below the target folder.
+fn install_environment(name: &str, requirements: &str) -> Result<()> {
+    let wanted = fs::read(root().join(requirements)).with_context(|| format!("{requirements} is missing"))?;
+    let venv = target_dir().join(name);
     // pip leaves no trace of the file as such, so this does.
     let installed = venv.join("requirements.txt");
-    if fs::read(&installed).is_ok_and(|installed| installed == requirements) {
+    if fs::read(&installed).is_ok_and(|installed| installed == wanted) {
         return Ok(());
     }
     let present = || succeeds(python3().args(["-c", "import ensurepip, venv"]));
     system::require("Python with venv", &["python3-venv"], present)?;
-    note(&format!("installing wasmtime for Python into {}", venv.display()));
+    note(&format!("installing packages of Python's into {}", venv.display()));
     run(python3().args(["-m", "venv", "--clear"]).arg(&venv))?;
     let program: PathBuf = if cfg!(windows) { "Scripts/python.exe".into() } else { "bin/python".into() };
-    pip_install(&mut Command::new(venv.join(program)), &[], EXAMPLE)?;
-    Ok(fs::write(installed, requirements)?)
+    pip_install(&mut Command::new(venv.join(program)), &[], requirements)?;
+    Ok(fs::write(installed, wanted)?)
 }
 
 fn pip_install(python: &mut Command, place: &[&std::ffi::OsStr], requirements: &str) -> Result<()> {
