@@ -13,6 +13,7 @@ use std::{
 
 const EXAMPLE: &str = "examples/python-wasmtime/requirements.txt";
 const WEBHOOKS: &str = "tests/parity/standardwebhooks.txt";
+const SIGNATURES: &str = "tests/parity/interop/requirements.txt";
 
 fn python3() -> Command {
     Command::new("python3")
@@ -30,9 +31,11 @@ pub(crate) fn install_into(folder: &Path, requirements: &str) -> Result<()> {
 }
 
 /// Makes the environments of Python's that tests look for: the one in which the example runs, as its README says, and one
-/// with a library for webhooks.
+/// each with a library for webhooks and for signatures.
 pub(crate) fn install_environments() -> Result<()> {
-    for (name, requirements) in [("python-wasmtime", EXAMPLE), ("python-standardwebhooks", WEBHOOKS)] {
+    for (name, requirements) in
+        [("python-wasmtime", EXAMPLE), ("python-standardwebhooks", WEBHOOKS), ("python-interop", SIGNATURES)]
+    {
         install_environment(name, requirements)?;
     }
     Ok(())
