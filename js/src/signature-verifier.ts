@@ -78,7 +78,7 @@ const REPLAY_AT = 6;
 
 /**
  * Verifies signatures of requests (RFC 9421 with HMAC-SHA256) by keys of one's own: for a partner's requests, which are signed by
- * an integration secret. API keys are verified by `Verifier.verifySigned`.
+ * an integration secret. API keys are verified by `RequestVerifier.verifySigned`.
  *
  * ```js
  * const partners = new SignatureVerifier({ integrationSecrets: [env.PARTNER_SECRET] });

@@ -37,7 +37,7 @@ export {
 export { type Limit } from "./policy.js";
 export { NonceWindow, type NonceWindowOptions, type ReplayAnswer, type ReplayEntry, type ReplayStore } from "./replay.js";
 export { type Body, type SignedRequestLike } from "./signed-request.js";
-export { SignedRequests, type VerifySignedOptions } from "./signed-requests.js";
+export { RequestVerifier, type VerifySignedOptions } from "./request-verifier.js";
 export { type SignatureOptions, type SignaturePolicy } from "./signature-policy.js";
 export {
   type SignatureVerdict,
@@ -64,7 +64,6 @@ export { type UpkeepOptions } from "./upkeep.js";
 export { type KeyUsage, type UsageBatch } from "./usage.js";
 export { type Denied, type Freshness, type KeyKind, type NeededPart, type Verdict, type Verified } from "./verdict.js";
 export {
-  type CommonOptions,
   type IssuingSecret,
   type KeyringInfo,
   type KeyringOptions,
