@@ -2,14 +2,13 @@
 import { type RawVerifier, accept_signature, set_signature_policy, verify_request } from "../wasm/claviger.js";
 import { type Facts, type RequestContext, readNow } from "./context.js";
 import { requireFunction, requireObject } from "./errors.js";
+import type { Body, SignedRequestLike } from "./headers.js";
 import type { KeyVerifier } from "./http.js";
 import type { ReplayEntry } from "./replay.js";
 import { type ReadPolicy, type SignatureOptions, askStore, notFresh, overruled, putPolicy, readPolicy } from "./signature-policy.js";
 import {
-  type Body,
   type Content,
   LATER,
-  type SignedRequestLike,
   contentOf,
   readContent,
   readOrigin,

@@ -3,12 +3,9 @@ import { request_room } from "../wasm/claviger.js";
 import { type Facts, writeContext } from "./context.js";
 import { ClavigerError, requireObject, requireString, wrongType } from "./errors.js";
 import { encoder } from "./exchange.js";
-import { type HeaderValue, type HeadersLike, type RequestLike, requestValuesOf } from "./headers.js";
+import { type Body, type HeaderValue, type RequestLike, type SignedRequestLike, requestValuesOf } from "./headers.js";
 import type { ReplayEntry } from "./replay.js";
 import { wasmMemory } from "./wasm.js";
-
-/** A body: bytes, or a text that is sent as UTF-8. */
-export type Body = Uint8Array | ArrayBuffer | string;
 
 /** What is known of the content of a request, as `Content::from_parts` of the core has it. */
 export interface Content {
@@ -120,12 +117,6 @@ export interface SignedRequest {
   readonly record: RequestRecord;
   /** The values of its `Content-Digest`. */
   readonly digests: readonly HeaderValue[];
-}
-
-/** What is used of a request that is signed. */
-export interface SignedRequestLike extends Omit<RequestLike, "headers"> {
-  /** As of other requests, or a list of pairs. */
-  readonly headers: HeadersLike | readonly (readonly [name: string, value: string])[];
 }
 
 /** Reads what of a request its signatures can cover. */

@@ -21,7 +21,7 @@ export {
 export { type KeyParts, type NotWellFormed, type TextKind } from "./parse.js";
 export { type RequestContext } from "./context.js";
 export { type VerifierEvent } from "./events.js";
-export { type HeadersLike, type RequestLike } from "./headers.js";
+export { type Body, type HeadersLike, type RequestLike, type SignedRequestLike } from "./headers.js";
 export {
   type Credential,
   type Credentials,
@@ -36,7 +36,6 @@ export {
 } from "./http.js";
 export { type Limit } from "./policy.js";
 export { NonceWindow, type NonceWindowOptions, type ReplayAnswer, type ReplayEntry, type ReplayStore } from "./replay.js";
-export { type Body, type SignedRequestLike } from "./signed-request.js";
 export { RequestVerifier, type VerifySignedOptions } from "./request-verifier.js";
 export { type SignatureOptions, type SignaturePolicy } from "./signature-policy.js";
 export {
