@@ -100,6 +100,6 @@ writeFileSync("dist/cjs/package.json", '{ "type": "commonjs" }\n');
 
 execFileSync(process.execPath, ["node_modules/typescript/bin/tsc"], { stdio: "inherit" });
 rmSync("dist/esm/types/entry", { recursive: true });
-const internals = ["base64", "clock", "exchange", "fetching", "flights", "lifetime", "living", "refreshing", "ring", "schedule", "sources/limits", "testing-wasm", "turns"];
+const internals = ["base64", "clock", "exchange", "fetching", "flights", "lifetime", "living", "refreshing", "ring", "schedule", "signed-request", "sources/limits", "testing-wasm", "turns"];
 for (const internal of internals) rmSync(`dist/esm/types/${internal}.d.ts`);
 cpSync("dist/esm/types", "dist/cjs/types", { recursive: true });

@@ -1,6 +1,7 @@
 /** What a verifier is told about a request, and the bytes in which the core reads it (`ContextRecord` there). */
 import { unixSeconds } from "./clock.js";
 import { ClavigerError, optionalBoolean, optionalInteger, requireObject, requireString, requireStrings, wrongType } from "./errors.js";
+import { encoder } from "./exchange.js";
 
 /** The facts about one request, and what it needs. */
 export interface RequestContext {
@@ -113,8 +114,6 @@ function putU64(memory: Uint8Array, at: number, number: number): void {
   putU32(memory, at, number % 0x1_0000_0000);
   putU32(memory, at + 4, number / 0x1_0000_0000);
 }
-
-const encoder = new TextEncoder();
 
 /** Writes a text and returns the place behind it. */
 function put(text: string, memory: Uint8Array, at: number, end: number): number {

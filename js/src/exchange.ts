@@ -17,8 +17,8 @@ export const SIGNED_KEY_ENTROPY = 8;
 export const SECRET_ENTROPY = 40;
 export const KEYRING_KEY_ENTROPY = 40;
 
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+export const encoder: TextEncoder = new TextEncoder();
+export const decoder: TextDecoder = new TextDecoder();
 
 /** The buffer of one instance. */
 export class Exchange {

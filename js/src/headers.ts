@@ -35,6 +35,15 @@ export interface RequestLike {
   readonly rawHeaders?: readonly string[];
 }
 
+/** A body: bytes, or a text that is sent as UTF-8. */
+export type Body = Uint8Array | ArrayBuffer | string;
+
+/** What is used of a request that is signed. */
+export interface SignedRequestLike extends Omit<RequestLike, "headers"> {
+  /** As of other requests, or a list of pairs. */
+  readonly headers: HeadersLike | readonly (readonly [name: string, value: string])[];
+}
+
 /** A value, and whether it may be several values, joined by commas. @internal */
 export type HeaderValue = readonly [text: string, mayBeJoined: boolean];
 

@@ -4,7 +4,7 @@ import { denialClasses, policyReasons } from "./denial-codes.js";
 import { ClavigerError, optionalBoolean, requireObject } from "./errors.js";
 import { type HeadersLike, type HeaderValue, type RequestLike, requestValuesOf, valuesOf } from "./headers.js";
 import { parseKey } from "./keys.js";
-import type { SignedRequests, VerifySignedOptions } from "./signed-requests.js";
+import type { RequestVerifier, VerifySignedOptions } from "./request-verifier.js";
 import { type Denied, type Verdict, deniedUnknown } from "./verdict.js";
 
 /** Which headers a key is read from. The names of schemes are read in upper and lower case. */
@@ -18,8 +18,7 @@ export interface Credentials {
   /** `Authorization: rest_api_key=<key>`. By default it is not. */
   restApiKey?: boolean;
   /**
-   * `Signature-Input` and `Signature` (RFC 9421), by {@link verifyRequest} and a verifier with the option `signatures`. By default
-   * not.
+   * `Signature-Input` and `Signature` (RFC 9421), by {@link verifyRequest} and a `RequestVerifier`. By default it is not.
    */
   signature?: boolean;
 }
@@ -27,11 +26,11 @@ export interface Credentials {
 /** What {@link readCredential} found: a key, of which nothing is proved yet, or why there is none. */
 export type Credential = { key: string; code: null } | { key: null; code: "missing" | "malformed" };
 
-/** What verifies a key: a `Verifier`, or what stands before one. */
+/** What verifies a key: a `Verifier`, or what stands before one, such as a `RequestVerifier`. */
 export interface KeyVerifier {
   /** As `Verifier.verify`. */
   verify(key: string, context?: RequestContext): Promise<Verdict>;
-  /** As `Verifier.verifySigned`. */
+  /** As `RequestVerifier.verifySigned`. */
   verifySigned?(request: RequestLike, options?: VerifySignedOptions): Promise<Verdict>;
   /** As `Verifier.refreshIfDue`. */
   refreshIfDue?(): Promise<void>;
@@ -109,13 +108,13 @@ function readValues(valuesOf: (name: string) => HeaderValue[], credentials: Cred
  * if (!verdict.verified) return denialResponse(verdict);
  * ```
  *
- * With `credentials.signature`, a signed request is verified as `Verifier.verifySigned` does it. A signature beside a key is
+ * With `credentials.signature`, a signed request is verified as `RequestVerifier.verifySigned` does it. A signature beside a key is
  * `malformed`.
  *
  * @param options `tenant`, `permissions` and the others as `Verifier.verify` takes them, `credentials`, and of signed requests
  * `body` and `origin`.
  * @throws {TypeError} if a parameter has a wrong type; it names the parameter, whatever the request carries.
- * @throws {ClavigerError} what `Verifier.verify` and `Verifier.verifySigned` throw.
+ * @throws {ClavigerError} what `Verifier.verify` and `RequestVerifier.verifySigned` throw.
  */
 export async function verifyRequest(
   verifier: KeyVerifier,
@@ -127,7 +126,7 @@ export async function verifyRequest(
   let credential = readValues(values, credentials);
   if (credentials?.signature && (values("signature-input").length > 0 || values("signature").length > 0)) {
     if (credential.code === "missing") {
-      if (verifier.verifySigned === undefined) throw new ClavigerError("invalid_options", "credentials.signature needs a verifier of signatures");
+      if (verifier.verifySigned === undefined) throw new ClavigerError("invalid_options", "credentials.signature needs a RequestVerifier");
       return verifier.verifySigned(request, options);
     }
     credential = { key: null, code: "malformed" };
@@ -149,17 +148,17 @@ export async function verifyRequest(
  * response.writeHead(status, headers).end(body);
  * ```
  *
- * @param signatures That of a verifier which takes signed requests: a 401 then says so in `Accept-Signature`, as for a request
+ * @param verifier What takes signed requests: a 401 then says so in `Accept-Signature`, as for a request
  * without a body.
  */
-export function denialParts(denied: Pick<Denied, "code">, signatures?: Pick<SignedRequests, "acceptSignature">): DenialParts {
+export function denialParts(denied: Pick<Denied, "code">, verifier?: Pick<RequestVerifier, "acceptSignature">): DenialParts {
   const given = denied.code;
   const kind = denialClasses[given];
   const type = { "Content-Type": "application/problem+json" };
   if (kind === "unproven") {
     const detail = "The request carries no valid API key.";
     const body = JSON.stringify({ title: "Unauthorized", status: 401, detail });
-    const accept = signatures?.acceptSignature;
+    const accept = verifier?.acceptSignature;
     const asked = accept === undefined ? {} : { "Accept-Signature": accept };
     return { status: 401, headers: { ...type, "WWW-Authenticate": "Bearer", ...asked }, body };
   }
@@ -181,8 +180,8 @@ export function denialParts(denied: Pick<Denied, "code">, signatures?: Pick<Sign
  * if (!verdict.verified) return denialResponse(verdict);
  * ```
  */
-export function denialResponse(denied: Pick<Denied, "code">, signatures?: Pick<SignedRequests, "acceptSignature">): ResponseLike {
-  const { status, headers, body } = denialParts(denied, signatures);
+export function denialResponse(denied: Pick<Denied, "code">, verifier?: Pick<RequestVerifier, "acceptSignature">): ResponseLike {
+  const { status, headers, body } = denialParts(denied, verifier);
   return new Response(body, { status, headers });
 }
 

@@ -2,10 +2,9 @@
 import { drop_signer, new_signer, sign_request } from "../wasm/claviger.js";
 import { unixSeconds } from "./clock.js";
 import { ClavigerError, requireBytes, requireInteger, requireObject, requireString, requireStrings, wrongType } from "./errors.js";
-import type { HeadersLike } from "./headers.js";
-import { requestValuesOf } from "./headers.js";
+import { type Body, type HeadersLike, requestValuesOf } from "./headers.js";
 import { disposed } from "./lifetime.js";
-import { type Body, EMPTY, RequestRecord, bytesOf, unpaired } from "./signed-request.js";
+import { EMPTY, RequestRecord, bytesOf, unpaired } from "./signed-request.js";
 import { exchange } from "./wasm.js";
 
 /** The key that a {@link RequestSigner} signs with. */

@@ -3,13 +3,12 @@ import { add_signature_key, drop_signature_keys, new_signature_keys, verify_sign
 import { readNow } from "./context.js";
 import { type DenialCode, denialCodes } from "./denial-codes.js";
 import { requireBytes, requireObject, requireString, wrongType } from "./errors.js";
+import type { Body, SignedRequestLike } from "./headers.js";
 import { disposed } from "./lifetime.js";
 import { type ReadPolicy, type SignatureOptions, askStore, notFresh, putPolicy, readPolicy } from "./signature-policy.js";
 import {
-  type Body,
   type Content,
   LATER,
-  type SignedRequestLike,
   contentOf,
   readContent,
   readOrigin,
@@ -78,7 +77,7 @@ const REPLAY_AT = 6;
 
 /**
  * Verifies signatures of requests (RFC 9421 with HMAC-SHA256) by keys of one's own: for a partner's requests, which are signed by
- * an integration secret. API keys are verified by `Verifier.verifySigned`.
+ * an integration secret. API keys are verified by `RequestVerifier.verifySigned`.
  *
  * ```js
  * const partners = new SignatureVerifier({ integrationSecrets: [env.PARTNER_SECRET] });

@@ -2,17 +2,15 @@
 import { request_room } from "../wasm/claviger.js";
 import { type Facts, writeContext } from "./context.js";
 import { ClavigerError, requireObject, requireString, wrongType } from "./errors.js";
-import { type HeaderValue, type HeadersLike, type RequestLike, requestValuesOf } from "./headers.js";
+import { encoder } from "./exchange.js";
+import { type Body, type HeaderValue, type RequestLike, type SignedRequestLike, requestValuesOf } from "./headers.js";
 import type { ReplayEntry } from "./replay.js";
 import { wasmMemory } from "./wasm.js";
-
-/** A body: bytes, or a text that is sent as UTF-8. */
-export type Body = Uint8Array | ArrayBuffer | string;
 
 /** What is known of the content of a request, as `Content::from_parts` of the core has it. */
 export interface Content {
   readonly kind: number;
-  readonly bytes: Uint8Array;
+  readonly bytes?: Uint8Array;
 }
 
 const BYTES = 0;
@@ -21,13 +19,12 @@ const HAS_SHA512 = 2;
 const NOT_READ = 4;
 const NOT_KNOWN = 5;
 
-const NOTHING = /* @__PURE__ */ new Uint8Array(0);
 /** There is no content. */
-export const EMPTY: Content = { kind: BYTES, bytes: NOTHING };
+export const EMPTY: Content = { kind: BYTES };
 /** There is, and it is read only if the rest is good. */
-export const LATER: Content = { kind: NOT_READ, bytes: NOTHING };
+export const LATER: Content = { kind: NOT_READ };
 /** There is, and nobody can say which: no digest is right. */
-const UNKNOWN: Content = { kind: NOT_KNOWN, bytes: NOTHING };
+const UNKNOWN: Content = { kind: NOT_KNOWN };
 
 /**
  * From how many bytes on the platform hashes content. Below, `crypto.subtle.digest` takes longer for being asked than
@@ -42,14 +39,13 @@ const LEAST_ROOM = 16_384;
 const MOST_NAMES = 513;
 const LONGEST_INPUT = 8192;
 
-const encoder = /* @__PURE__ */ new TextEncoder();
-let room = /* @__PURE__ */ new Uint8Array(0);
-let words = /* @__PURE__ */ new Uint32Array(0);
+let room: Uint8Array | undefined;
+let words: Uint32Array | undefined;
 
 /** The view of the buffer of requests, with room for so many bytes. */
 function roomFor(length: number): Uint8Array {
   // One that is detached has none.
-  if (room.length >= length) return room;
+  if (room !== undefined && room.length >= length) return room;
   const memory = wasmMemory();
   const asked = Math.max(length, LEAST_ROOM);
   const address = request_room(asked);
@@ -59,7 +55,7 @@ function roomFor(length: number): Uint8Array {
 
 /** Numbers in WebAssembly memory. */
 export function wordsOfMemory(): Uint32Array {
-  return words.length === 0 ? (words = new Uint32Array(wasmMemory().buffer)) : words;
+  return words === undefined || words.length === 0 ? (words = new Uint32Array(wasmMemory().buffer)) : words;
 }
 
 /** Where a request that was written is: lengths in bytes, and the number of its texts. */
@@ -86,14 +82,16 @@ export class RequestRecord {
   /** Writes it into the buffer of requests, with its content and maybe a context behind it. */
   write(content: Content, facts?: Facts, now = 0): Written {
     const head = this.#head;
-    const start = head.length + content.bytes.length;
+    const { bytes } = content;
+    const length = bytes === undefined ? 0 : bytes.length;
+    const start = head.length + length;
     const memory = roomFor(start + CONTEXT_ROOM);
     let texts = this.#texts;
     // The values of fields are bytes, of which each is a character. Where UTF-8 takes as many, it is the same.
     if (encoder.encodeInto(head, memory).written !== head.length && !writeBytes(head, memory)) texts = 0;
-    memory.set(content.bytes, head.length);
+    if (bytes !== undefined) memory.set(bytes, head.length);
     const context = facts === undefined ? 0 : writeContext(facts, now, memory, start, start + CONTEXT_ROOM);
-    return { head: head.length, texts, content: content.bytes.length, context };
+    return { head: head.length, texts, content: length, context };
   }
 }
 
@@ -119,12 +117,6 @@ export interface SignedRequest {
   readonly record: RequestRecord;
   /** The values of its `Content-Digest`. */
   readonly digests: readonly HeaderValue[];
-}
-
-/** What is used of a request that is signed. */
-export interface SignedRequestLike extends Omit<RequestLike, "headers"> {
-  /** As of other requests, or a list of pairs. */
-  readonly headers: HeadersLike | readonly (readonly [name: string, value: string])[];
 }
 
 /** Reads what of a request its signatures can cover. */
@@ -162,8 +154,9 @@ function namesIn(inputs: readonly HeaderValue[]): Set<string> {
     length += text.length;
     // The core reads nothing of it.
     if (length > LONGEST_INPUT) break;
-    for (const [, name] of text.matchAll(/"([!#$%&'*+.^_`|~0-9a-z-]+)"/g)) {
-      if (name !== "signature-input" && names.size < MOST_NAMES) names.add(name as string);
+    const quoted = /"([!#$%&'*+.^_`|~0-9a-z-]+)"/g;
+    for (let found = quoted.exec(text); found !== null && names.size < MOST_NAMES; found = quoted.exec(text)) {
+      if (found[1] !== "signature-input") names.add(found[1] as string);
     }
   }
   return names;
@@ -229,9 +222,10 @@ export function bytesOf(parameter: string, body: unknown): Uint8Array {
 
 /** Whether there may be content: doubt says so. */
 function mayHaveBody(request: RequestLike): boolean {
+  if (isReadable(request) && request.body === null) return false;
   const lengths = requestValuesOf(request, "content-length");
   if (lengths.length > 0) return lengths.some(([length]) => !/^0+$/.test(length));
-  if (isReadable(request)) return request.body !== null;
+  if (isReadable(request)) return true;
   if (requestValuesOf(request, "transfer-encoding").length > 0) return true;
   // HTTP/2 needs neither.
   const { httpVersionMajor = 1, stream } = request;

@@ -21,7 +21,7 @@ export {
 export { type KeyParts, type NotWellFormed, type TextKind } from "./parse.js";
 export { type RequestContext } from "./context.js";
 export { type VerifierEvent } from "./events.js";
-export { type HeadersLike, type RequestLike } from "./headers.js";
+export { type Body, type HeadersLike, type RequestLike, type SignedRequestLike } from "./headers.js";
 export {
   type Credential,
   type Credentials,
@@ -36,8 +36,7 @@ export {
 } from "./http.js";
 export { type Limit } from "./policy.js";
 export { NonceWindow, type NonceWindowOptions, type ReplayAnswer, type ReplayEntry, type ReplayStore } from "./replay.js";
-export { type Body, type SignedRequestLike } from "./signed-request.js";
-export { SignedRequests, type VerifySignedOptions } from "./signed-requests.js";
+export { RequestVerifier, type VerifySignedOptions } from "./request-verifier.js";
 export { type SignatureOptions, type SignaturePolicy } from "./signature-policy.js";
 export {
   type SignatureVerdict,
@@ -64,7 +63,6 @@ export { type UpkeepOptions } from "./upkeep.js";
 export { type KeyUsage, type UsageBatch } from "./usage.js";
 export { type Denied, type Freshness, type KeyKind, type NeededPart, type Verdict, type Verified } from "./verdict.js";
 export {
-  type CommonOptions,
   type IssuingSecret,
   type KeyringInfo,
   type KeyringOptions,

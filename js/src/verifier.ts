@@ -13,12 +13,12 @@ import {
   requireString,
   wrongType,
 } from "./errors.js";
+import { decoder, encoder } from "./exchange.js";
 import { Lifetime, disposed } from "./lifetime.js";
 import { type Living, livingBy } from "./living.js";
 import { PolicyCache } from "./policy.js";
-import type { RequestLike } from "./headers.js";
+import type { Presented } from "./request-verifier.js";
 import type { Ring } from "./ring.js";
-import type { Present, SignedRequests, VerifySignedOptions } from "./signed-requests.js";
 import { UPKEEP_OPTIONS, type Upkeep, type UpkeepOptions, readUpkeep } from "./upkeep.js";
 import { MOST_USES, type UsageBatch, readBatches } from "./usage.js";
 import {
@@ -42,19 +42,12 @@ export interface IssuingSecret {
   prefix: string;
   /** The secret: `cvgis_…`. Keep it where the runtime keeps secrets, never in code. */
   secret: string;
-}
-
-/** What every {@link Verifier} can be told. */
-export interface CommonOptions {
-  /**
-   * Take signed requests by {@link Verifier.verifySigned}, and what is demanded of them; by default none are taken. Without a
-   * keyring, every key of the issuing secrets may then sign; with one, it says which may.
-   */
-  signatures?: SignedRequests;
+  /** Whether the keys may sign requests as well (by default not), for a `RequestVerifier`. */
+  signing?: boolean;
 }
 
 /** A {@link Verifier} without keyring: it proves signed keys, and does not know which were revoked. */
-export interface StatelessOptions extends CommonOptions {
+export interface StatelessOptions {
   /** The secrets whose keys are accepted. For rotation, give the old and the new version. */
   issuingSecrets: readonly IssuingSecret[];
   /** Accept keys that never expire (by default not). Only retiring their issuing secret ends them. */
@@ -64,7 +57,7 @@ export interface StatelessOptions extends CommonOptions {
 }
 
 /** A {@link Verifier} with a keyring, which knows every key, its rights and whether it was revoked. */
-export interface KeyringOptions extends CommonOptions, UpkeepOptions {
+export interface KeyringOptions extends UpkeepOptions {
   /** The keyring key (`cvgkk_…`), or for its rotation two. Keep them where the runtime keeps secrets, never in code. */
   keyringKeys: readonly string[];
   /** The first keyring, as {@link Verifier.replaceKeyring} takes it. Without one, every key is `keyring_unavailable`. */
@@ -113,11 +106,8 @@ const NO_ID = "*";
 const MOST_BYTES = 0xffff_ffff;
 /** More parts than a verdict can need one after the other. */
 const MOST_PARTS = 8;
-/** Bytes of the input in which a signed request leaves what its key begins with. */
+/** Bytes of the input that are read for a prefix and an id: more than they ever are. */
 const NAME_LENGTH = 64;
-
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
 
 /**
  * Verifies API keys in this process.
@@ -148,8 +138,6 @@ const decoder = new TextDecoder();
  * ```
  */
 export class Verifier {
-  /** The option of this name: what signed requests it takes. */
-  readonly signatures: SignedRequests | undefined;
   #raw: RawVerifier | undefined;
   readonly #inputAddress: number;
   readonly #inputCapacity: number;
@@ -174,7 +162,7 @@ export class Verifier {
    */
   constructor(options: VerifierOptions) {
     const given = requireObject("options", options);
-    const { keyring, signatures } = given;
+    const { keyring } = given;
     const stateless = given["keyringKeys"] === undefined;
     const upkeep = stateless ? undefined : readUpkeep(given);
     const raw = stateless ? statelessVerifier(given) : keyringVerifier(given);
@@ -185,7 +173,6 @@ export class Verifier {
     this.#inputCapacity = raw.input_capacity();
     this.#outputAddress = raw.output();
     try {
-      if (signatures !== undefined) (this.signatures = requireObject("options.signatures", signatures) as unknown as SignedRequests).prepare(raw);
       if (upkeep?.maxKeys !== undefined) raw.record_usage(upkeep.maxKeys, readNow("options", given));
       if (keyring === undefined) return;
       this.#replaceKeyring(raw, requireBytes("options.keyring", keyring), readNow("options", given));
@@ -227,52 +214,21 @@ export class Verifier {
     const now = readNow("context", context);
     const facts = context === undefined ? undefined : readFacts(context);
     this.#live();
-    return this.#verify(key, now, facts);
-  }
-
-  /**
-   * What this verifier says about a signed request (RFC 9421 with HMAC-SHA256): the API key that its signature names is proved
-   * by it without being sent. Parts of the keyring are fetched as in {@link verify}.
-   *
-   * A body is read by a clone, and only if the signature is good: so whoever calls this can still read it, and the runtime keeps
-   * what was read until then. A nonce is put into the store last: the verdict is good for one request.
-   *
-   * @param request A `Request` of the Fetch API, Node's `IncomingMessage`, or an object with `method`, `url`, `headers` and `body`.
-   * @param options What else is known of it, as in {@link verify}; its `body` and `origin`.
-   * @throws {TypeError} if a parameter has a wrong type; it names the parameter.
-   * @throws {ClavigerError} `invalid_options` without the option `signatures`, or without an `origin` where the request needs one;
-   * `no_memory`; and what {@link verify} throws.
-   */
-  async verifySigned(request: RequestLike, options: VerifySignedOptions = {}): Promise<Verdict> {
-    this.#live();
-    if (this.signatures === undefined) throw new ClavigerError("invalid_options", "verifySigned() needs options.signatures");
-    return this.signatures.verify(request, options, (...known) => this.#verify(null, ...known));
-  }
-
-  #verify(key: string | Uint8Array | null | undefined, now: number, facts: Facts | undefined, present?: Present): Verdict | Promise<Verdict> {
     const living = this.#living;
-    return living === undefined ? this.#decide(key, now, facts, present) : this.#verifyLiving(living, key, now, facts, present);
-  }
-
-  async #verifyLiving(
-    { fetcher, refresher }: Living,
-    key: string | Uint8Array | null | undefined,
-    now: number,
-    facts: Facts | undefined,
-    present: Present | undefined,
-  ): Promise<Verdict> {
+    if (living === undefined) return this.#decide(key, now, facts);
+    const { fetcher, refresher } = living;
     // Bytes may be changed while this waits.
     const presented = key instanceof Uint8Array ? key.slice(0, LONGER_THAN_ANY_KEY) : key;
     if (refresher.isNeeded(now)) await refresher.refresh(now).catch(() => {});
 
-    let verdict = this.#decide(presented, now, facts, present);
+    let verdict = this.#decide(presented, now, facts);
     let tokens = 0;
     for (let parts = 0; parts < MOST_PARTS; parts += 1) {
       const needed = neededOf(verdict);
       if (needed === undefined) break;
       const fetched = await fetcher.fetch(needed, now, () => (tokens += 1));
       if (fetched === "failed") refresher.hurry();
-      verdict = this.#decide(presented, now, facts, present);
+      verdict = this.#decide(presented, now, facts);
       const given = fetched === "here" || fetched === "moved";
       if (!given && neededOf(verdict)?.hash === needed.hash) break;
     }
@@ -351,12 +307,13 @@ export class Verifier {
     return readBatches(exchange.bytes());
   }
 
-  #decide(key: unknown, now: number, facts: Facts | undefined, present?: Present): Verdict {
+  #decide(key: unknown, now: number, facts: Facts | undefined): Verdict {
     // What reads the context may be the caller's code, which may dispose of this.
     const raw = this.#live();
 
-    if (this.#memory.length === 0) this.#view();
+    this.#view();
     let length: number;
+    let contextLength = 0;
     if (typeof key === "string") {
       const start = key.length > LONGER_THAN_ANY_KEY ? key.slice(0, LONGER_THAN_ANY_KEY) : key;
       length = encoder.encodeInto(start, this.#input).written;
@@ -366,27 +323,21 @@ export class Verifier {
       length = Math.min(key.length, LONGER_THAN_ANY_KEY);
       this.#input.set(length < key.length ? key.subarray(0, length) : key);
     } else {
-      throw wrongType("key", "a string or a Uint8Array", key);
+      if (!(key as Presented).present) throw wrongType("key", "a string or a Uint8Array", key);
+      // A signed request: it leaves in the input what its key begins with.
+      length = NAME_LENGTH;
     }
 
-    let code: number;
-    if (present !== undefined) {
-      code = present(raw, now, facts);
-      if (code === KEYRING_UNAVAILABLE) code = this.#verifyWithParts(() => present(raw, now, facts));
-      length = NAME_LENGTH;
-    } else if (facts === undefined) {
-      code = raw.verify_key(length, now);
-      if (code === KEYRING_UNAVAILABLE) code = this.#verifyWithParts(() => raw.verify_key(length, now));
-    } else {
+    if (facts !== undefined) {
       const start = this.#inputAddress + length;
       const end = this.#inputAddress + this.#inputCapacity;
-      const contextLength = writeContext(facts, now, this.#memory, start, end);
-      code = raw.verify_key_in_context(length, contextLength);
-      if (code === KEYRING_UNAVAILABLE) {
-        code = this.#verifyWithParts(() => raw.verify_key_in_context(length, contextLength));
-      }
+      contextLength = writeContext(facts, now, this.#memory, start, end);
     }
-    if (this.#memory.length === 0) this.#view();
+    const verify = () =>
+      (key as Presented | undefined)?.present?.(raw, now, facts) ?? raw.verify_key(length, now, contextLength);
+    let code = verify();
+    if (code === KEYRING_UNAVAILABLE) code = this.#verifyWithParts(verify);
+    this.#view();
     const text = typeof key === "string" ? key : decoder.decode(this.#input.subarray(0, length));
     return readVerdict(code, this.#output, text, this.#memory, this.#policies);
   }
@@ -517,7 +468,7 @@ export class Verifier {
     const raw = this.#live();
     let code = KEYRING_UNAVAILABLE;
     for (let parts = 0; code === KEYRING_UNAVAILABLE && parts < MOST_PARTS; parts += 1) {
-      if (this.#memory.length === 0) this.#view();
+      this.#view();
       const place = placeOfNeeded(this.#output);
       const bundle = this.#bundle;
       if (place === undefined || bundle === undefined) return code;
@@ -536,6 +487,7 @@ export class Verifier {
   }
 
   #view(): void {
+    if (this.#memory.length > 0) return;
     const { buffer } = wasmMemory();
     this.#memory = new Uint8Array(buffer);
     this.#input = new Uint8Array(buffer, this.#inputAddress, LONGER_THAN_ANY_KEY);
@@ -574,12 +526,16 @@ function statelessVerifier(options: Record<string, unknown>): RawVerifier {
   const lines: string[] = [];
   issuingSecrets.forEach((entry: unknown, index) => {
     const name = `options.issuingSecrets[${index}]`;
-    const { prefix, secret } = requireObject(name, entry);
-    lines.push(requireString(`${name}.prefix`, prefix), requireString(`${name}.secret`, secret));
+    const { prefix, secret, signing } = requireObject(name, entry);
+    lines.push(
+      requireString(`${name}.prefix`, prefix),
+      requireString(`${name}.secret`, secret),
+      `${optionalBoolean(`${name}.signing`, signing)}`,
+    );
   });
   const allow = optionalBoolean("options.allowKeysWithoutLifetime", allowKeysWithoutLifetime);
   exchange.putLines(lines);
-  return exchange.check(RawVerifier.with_issuing_secrets(allow, options["signatures"] !== undefined));
+  return exchange.check(RawVerifier.with_issuing_secrets(allow));
 }
 
 function keyringVerifier(options: Record<string, unknown>): RawVerifier {

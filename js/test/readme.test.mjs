@@ -19,6 +19,18 @@ test("every program of the README prints what it says", () => {
   }
 });
 
+test("every program of SIGNATURES.md prints what it says", () => {
+  const guide = readFileSync(new URL("../SIGNATURES.md", import.meta.url), "utf8");
+  const programs = [...guide.matchAll(/```js\n([^]*?)```/g)].map(([, block]) => block);
+  assert.equal(programs.length, 2);
+  for (const block of programs) {
+    const said = [...block.matchAll(/console\.log\(.*\); \/\/ (.*)$/gm)].map(([, line]) => line);
+    assert.ok(said.length > 0, block);
+    const printed = execFileSync(process.execPath, ["--input-type=module", "--eval", block], { cwd: root, encoding: "utf8" });
+    assert.deepEqual(printed.trim().split("\n"), said);
+  }
+});
+
 test("the README names every import of the package", () => {
   const { exports } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
   for (const name of Object.keys(exports)) {

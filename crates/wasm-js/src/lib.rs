@@ -39,7 +39,7 @@ pub use signatures::{
     verify_signature,
 };
 #[cfg(feature = "verify")]
-pub use signed_request::{request_room, set_signature_policy, verify_request};
+pub use signed_request::{accept_signature, request_room, set_signature_policy, verify_request};
 #[cfg(feature = "testing")]
 pub use testing::{build_keyring, generate_keyring_key};
 #[cfg(feature = "verify")]

@@ -67,23 +67,23 @@ impl RawVerifier {
     }
 }
 
-fn trusting(lines: &str, signing: bool) -> Result<Verifier, Failure> {
+fn trusting(lines: &str) -> Result<Verifier, Failure> {
     let mut keys = Vec::new();
     let mut lines = lines.lines();
-    while let (Some(prefix), Some(secret)) = (lines.next(), lines.next()) {
+    while let (Some(prefix), Some(secret), Some(signing)) = (lines.next(), lines.next(), lines.next()) {
         let at = format!("options.issuingSecrets[{}]", keys.len());
         let key = issuing_key(prefix, secret).map_err(|error| error.at(&at))?;
-        push_wiping(&mut keys, if signing { key.for_signing() } else { key });
+        push_wiping(&mut keys, if signing == "true" { key.for_signing() } else { key });
     }
     Verifier::new(keys).map_err(|error| Failure::new("invalid_options", error))
 }
 
 #[wasm_bindgen]
 impl RawVerifier {
-    /// A verifier that trusts the issuing secrets in the buffer: of each one its prefix in a line, and its text in another.
-    /// `signing` says whether their keys may sign requests. Nothing, and a failure is in the buffer, if one is wrong.
-    pub fn with_issuing_secrets(allow_keys_without_lifetime: bool, signing: bool) -> Option<RawVerifier> {
-        let verifier = trusting(&take_text(), signing).map_err(Failure::put).ok()?;
+    /// A verifier that trusts the issuing secrets in the buffer: of each one its prefix in a line, its text in another, and `true` in
+    /// a third if its keys may sign requests. Nothing, and a failure is in the buffer, if one is wrong.
+    pub fn with_issuing_secrets(allow_keys_without_lifetime: bool) -> Option<RawVerifier> {
+        let verifier = trusting(&take_text()).map_err(Failure::put).ok()?;
         Some(Self::with(verifier.allow_keys_without_lifetime(allow_keys_without_lifetime)))
     }
 
@@ -103,25 +103,23 @@ impl RawVerifier {
         (&raw const self.output) as usize as u32
     }
 
-    /// Verifies the `len` bytes in the input at the time `now` (Unix seconds): 0, or a denial code's number.
-    pub fn verify_key(&mut self, len: u32, now: f64) -> u32 {
-        let verdict = match self.input.get(..len as usize) {
-            Some(presented) => self.verifier.verify_key(presented, &RequestContext::at(now as u64)),
-            None => Verdict::denied(DenialCode::VerifierFault, None),
+    /// Verifies the `len` bytes in the input at the time `now` (Unix seconds): 0, or a denial code's number. If `context_len` is
+    /// not 0, the context is that whose record is so many bytes behind the key (see `ContextRecord` in `claviger-core`).
+    pub fn verify_key(&mut self, len: u32, now: f64, context_len: u32) -> u32 {
+        let fault = Verdict::denied(DenialCode::VerifierFault, None);
+        let Some((presented, rest)) = self.input.split_at_checked(len as usize) else {
+            return self.output.write(&fault, None, 0);
         };
-        self.output.write(&verdict, self.usage.as_mut(), now as u64)
-    }
-
-    /// The same in the context whose record is the `context_len` bytes behind the key (see `ContextRecord` in
-    /// `claviger-core`).
-    pub fn verify_key_in_context(&mut self, len: u32, context_len: u32) -> u32 {
-        let parts = self.input.split_at_checked(len as usize);
-        let record = parts.and_then(|(_, rest)| ContextRecord::read(rest.get(..context_len as usize)?));
-        let verdict = match (parts, &record) {
-            (Some((presented, _)), Some(record)) => self.verifier.verify_key(presented, &record.context()),
-            _ => Verdict::denied(DenialCode::VerifierFault, None),
+        let now = now as u64;
+        if context_len == 0 {
+            let verdict = self.verifier.verify_key(presented, &RequestContext::at(now));
+            return self.output.write(&verdict, self.usage.as_mut(), now);
+        }
+        let Some(record) = rest.get(..context_len as usize).and_then(ContextRecord::read) else {
+            return self.output.write(&fault, None, 0);
         };
-        let now = record.as_ref().map_or(0, |record| record.context().now);
-        self.output.write(&verdict, self.usage.as_mut(), now)
+        let context = record.context();
+        let verdict = self.verifier.verify_key(presented, &context);
+        self.output.write(&verdict, self.usage.as_mut(), context.now)
     }
 }

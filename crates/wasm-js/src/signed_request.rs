@@ -4,8 +4,8 @@
 
 use crate::{
     RawVerifier,
-    exchange::{put, take},
-    failure::{Failure, status},
+    exchange::take,
+    failure::{Failure, answer, status},
 };
 use claviger_core::{
     Content, ContextRecord, DenialCode, HttpRequest, PendingVerdict, REPLAY_RECORD_LEN, ReplayEntry,
@@ -55,15 +55,19 @@ pub(crate) fn with_request<T>(
     })
 }
 
-/// Takes the policy of signed requests that is in the buffer of exchanges (see `SignaturePolicyRecord` in `claviger-core`), and
-/// leaves there what `Accept-Signature` says of it.
+/// Takes the policy of signed requests that is in the buffer of exchanges (see `SignaturePolicyRecord` in `claviger-core`).
 #[wasm_bindgen]
 pub fn set_signature_policy(verifier: &mut RawVerifier) -> i32 {
     status(take_policy().map(|policy| {
-        put(policy.with(|policy| policy.accept_signature(false)).into_bytes());
         verifier.signatures = policy;
         0
     }))
+}
+
+/// Leaves what `Accept-Signature` says of the policy in the buffer, for a request without content.
+#[wasm_bindgen]
+pub fn accept_signature() -> i32 {
+    answer(take_policy().map(|policy| policy.with(|policy| policy.accept_signature(false))))
 }
 
 /// Reads the policy in the buffer.

@@ -42,7 +42,7 @@ export class Verifier {
   }
 }
 
-export class SignedRequests {
+export class RequestVerifier {
   constructor() {
     forServers("verifying signatures");
   }
