@@ -92,7 +92,7 @@ pub(crate) struct KeyringVerifier {
     pub(crate) keyring_id: Option<KeyId>,
     pub(crate) required: FreshnessRequirement,
     pub(crate) extractors: Extractors,
-    stand_in: MacKey,
+    pub(crate) stand_in: MacKey,
     keyring: Option<Arc<Keyring>>,
     /// Those before it, the latest first: each decides where a part of the one after it is awaited.
     earlier: Vec<Arc<Keyring>>,
