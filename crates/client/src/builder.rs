@@ -12,7 +12,8 @@ use crate::{
     verifier::{Shared, Verifier},
 };
 use claviger_core::{
-    DEFAULT_NONCE_CAPACITY, DEFAULT_NONCE_SECONDS, HttpRequest, SignaturePolicy, SignaturePolicyRecord, VerifierError,
+    DEFAULT_NONCE_CAPACITY, DEFAULT_NONCE_SECONDS, HttpRequest, SignaturePolicy, SignaturePolicyRecord,
+    VerifierError,
 };
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -158,7 +159,7 @@ impl<E: Engine> VerifierBuilder<E> {
             return Err(BuildError::Origin);
         }
         let replay_store = self.replay_store.unwrap_or_else(|| {
-            let keep_for = signature_policy.with(SignaturePolicy::remembers_for);
+            let keep_for = signature_policy.with(|policy| policy.remembers_for());
             let keep_for = keep_for.unwrap_or(DEFAULT_NONCE_SECONDS);
             Box::new(InMemoryReplayStore::new(DEFAULT_NONCE_CAPACITY, keep_for))
         });

@@ -79,7 +79,7 @@ impl<E: Engine> Verifier<E> {
     ) -> Verdict<'static> {
         let (presented, shared) = (presented.as_ref(), &self.0);
         let ask = || (shared.engine.verify_key(presented, context), None);
-        let (verdict, _) = shared.decide(context.now, ask).await;
+        let (verdict, _) = self.decide(context.now, ask).await;
         shared.count(&verdict, context.now);
         verdict
     }
@@ -113,7 +113,7 @@ impl<E: Engine> Verifier<E> {
             let policy = &shared.signature_policy;
             policy.with(|policy| shared.engine.verify_request(request, policy, context)).into_parts()
         };
-        let (verdict, replay) = shared.decide(context.now, ask).await;
+        let (verdict, replay) = self.decide(context.now, ask).await;
         let pending = PendingVerdict::from_parts(verdict, replay);
         let answer = match pending.replay() {
             Some(entry) => {
@@ -221,30 +221,31 @@ impl<E> Shared<E> {
     }
 }
 
-impl<E: Engine> Shared<E> {
+impl<E: Engine> Verifier<E> {
     /// Asks the engine again and again until it has what it needs, or that cannot be had.
     async fn decide(
         &self,
         now: u64,
         ask: impl Fn() -> (Verdict<'static>, Option<ReplayEntry>),
     ) -> (Verdict<'static>, Option<ReplayEntry>) {
-        self.refresh_if_stale(now).await;
+        let shared = &self.0;
+        shared.refresh_if_stale(now).await;
         let mut spent = 0;
         let mut said = ask();
         for _ in 0..MOST_PARTS {
             let Some(part) = needed(&said.0) else { break };
-            if !self.get_part(&part, now, &mut spent).await {
+            if !shared.get_part(&part, now, &mut spent).await {
                 break;
             }
             said = ask();
         }
         let denial = said.0.denial();
         if denial == Some(DenialCode::KeyringInvalid) {
-            self.refreshing.distrust();
+            shared.refreshing.distrust();
         }
         let proven = denial.is_none_or(|code| code.class() == DenialClass::Policy);
         if spent > 0 && proven {
-            self.fetching.budget.give_back(spent);
+            shared.fetching.budget.give_back(spent);
         }
         said
     }

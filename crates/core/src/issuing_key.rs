@@ -120,17 +120,6 @@ impl IssuingKey {
         self.may_sign
     }
 
-    /// The signing secret of the signed key whose text up to its kind letter this is: `sign` extracts it from the secret
-    /// that the issuing secret makes of that text.
-    pub(crate) fn signing_value(&self, text: &[u8], sign: &MacKey) -> [u64; 4] {
-        let mut secret = mac::tag_bytes(self.signed_key.tag(text));
-        let mut characters = base62::encode_secret(&secret);
-        let value = sign.tag(&characters);
-        secret.zeroize();
-        characters.zeroize();
-        value
-    }
-
     /// The prefix of its keys.
     #[must_use]
     pub fn prefix(&self) -> &KeyPrefix {
@@ -160,6 +149,17 @@ impl IssuingKey {
     pub(crate) fn access_token_mac(&self) -> &MacKey {
         &self.access_token
     }
+}
+
+/// The signing secret of the signed key whose text up to its kind letter this is: `sign` extracts it from the secret that
+/// `mac`, which makes signed keys, makes of that text.
+pub(crate) fn signing_value(mac: &MacKey, text: &[u8], sign: &MacKey) -> [u64; 4] {
+    let mut secret = mac::tag_bytes(mac.tag(text));
+    let mut characters = base62::encode_secret(&secret);
+    let value = sign.tag(&characters);
+    secret.zeroize();
+    characters.zeroize();
+    value
 }
 
 /// The secret of the access token that starts with `text`, bound to its client by the client's verifier value.

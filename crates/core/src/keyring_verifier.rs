@@ -92,7 +92,7 @@ pub(crate) struct KeyringVerifier {
     pub(crate) keyring_id: Option<KeyId>,
     pub(crate) required: FreshnessRequirement,
     pub(crate) extractors: Extractors,
-    stand_in: MacKey,
+    pub(crate) stand_in: MacKey,
     keyring: Option<Arc<Keyring>>,
     /// Those before it, the latest first: each decides where a part of the one after it is awaited.
     earlier: Vec<Arc<Keyring>>,
@@ -643,14 +643,18 @@ mod tests {
 
     /// A keyring of opaque keys, and an issuing secret.
     fn ring(keys: u64, secret: &SharedSecret) -> Verifier {
+        signing_ring(keys, secret, OpaqueUse::Bearer, false)
+    }
+
+    fn signing_ring(keys: u64, secret: &SharedSecret, usage: OpaqueUse, signs: bool) -> Verifier {
         let prefix = KeyPrefix::new("acme_live").unwrap();
         let key = KeyringKey::generate(&[1; 40]);
         let mut builder = KeyringBuilder::new(&key, KeyringTerms::new(KeyId::from_u64(1)), keys as usize);
         let records: Vec<KeyRecord> = (0..keys)
             .map(|number| {
-                let (id, text) = opaque(number, OpaqueUse::Bearer);
-                let value = VerifierValue::of_key(&parse(&text).unwrap()).unwrap();
-                KeyRecord::new(id, KeyKind::Opaque, value, 0)
+                let (id, text) = opaque(number, usage);
+                let parsed = parse(&text).unwrap();
+                KeyRecord::new(id, parsed.kind(), VerifierValue::of_key(&parsed).unwrap(), 0)
             })
             .collect();
         let mut parts = Vec::new();
@@ -661,7 +665,8 @@ mod tests {
         }
         let policy = Policy::new(&PolicyTerms::new(prefix, "tenant", "owner")).unwrap();
         parts.push(builder.set_page(0, &[Some(policy)]).unwrap());
-        builder.set_shared_secrets(&[KeyringSecret::issuing(secret, prefix, 0)]).unwrap();
+        let secret = KeyringSecret::issuing(secret, prefix, 0);
+        builder.set_shared_secrets(&[if signs { secret.for_signing() } else { secret }]).unwrap();
         let root = builder.finish(1, 1_790_000_000).unwrap();
         let part = |hash: &[u8; 32]| parts.iter().find(|part| part.hash == *hash).map(|part| &part.bytes[..]);
         let mut verifier = Verifier::with_keyring_keys([key]).unwrap();
@@ -709,6 +714,49 @@ mod tests {
             // A token is tried as one of a bearer client and as one of a client that signs.
             assert_eq!(cost(&signed(1).1), (Some(DenialCode::BadSecret), 6));
             assert_eq!(cost(&signed(2).1), (Some(DenialCode::UnknownKey), 6));
+        }
+    }
+
+    /// The same for signed requests: whether a key is known, and whether it may sign, does not show in what it costs.
+    #[test]
+    fn a_signature_of_an_unknown_key_costs_the_compressions_of_one_of_a_known_key() {
+        use crate::{HttpRequest, RequestSigner, SignaturePolicy, SignatureTerms};
+        let secret = SharedSecret::generate(Purpose::Issuing, 1, &[2; 40]);
+        let now = 1_790_000_000;
+        let signed = |version, bytes| {
+            let secret = SharedSecret::generate(Purpose::Issuing, version, &[bytes; 40]);
+            let issuer = IssuingKey::new(KeyPrefix::new("acme_live").unwrap(), &secret).unwrap();
+            let key = issuer.generate(&[9; 8], SignedKeyTerms::expiring(now, 60)).unwrap();
+            String::from(key.expose())
+        };
+        for (signs, keys) in [(false, 10), (true, 5000)] {
+            let verifier = signing_ring(keys, &secret, OpaqueUse::BearerAndSigning, signs);
+            let cost = |text: &str| {
+                let signer = RequestSigner::from_key(text).unwrap();
+                let request = HttpRequest::new("GET", "https://api.example/", &[]).unwrap();
+                let signed = signer.sign(&request, &SignatureTerms::at(now)).unwrap();
+                let fields = [
+                    ("signature-input", signed.signature_input.as_bytes()),
+                    ("signature", signed.signature.as_bytes()),
+                ];
+                let request = HttpRequest::new("GET", "https://api.example/", &fields).unwrap();
+                let context = RequestContext::at(now);
+                let ask = || verifier.verify_request(&request, &SignaturePolicy::default(), &context);
+                let _ = ask();
+                let (cost, pending) = compressions(ask);
+                (pending.accept_replays().denial(), cost)
+            };
+            let (verdict, known) = cost(&opaque(3, OpaqueUse::BearerAndSigning).1);
+            assert_eq!(verdict, None, "{keys} keys");
+            for number in keys..keys + 50 {
+                let unknown = cost(&opaque(number, OpaqueUse::BearerAndSigning).1);
+                assert_eq!(unknown, (Some(DenialCode::UnknownKey), known));
+            }
+            let (verdict, known) = cost(&signed(1, 2));
+            assert_eq!(verdict, if signs { None } else { Some(DenialCode::UnknownKey) });
+            assert_eq!(cost(&signed(2, 2)), (Some(DenialCode::UnknownKey), known));
+            let forged = if signs { DenialCode::BadSignature } else { DenialCode::UnknownKey };
+            assert_eq!(cost(&signed(1, 3)), (Some(forged), known));
         }
     }
 }

@@ -72,6 +72,10 @@ impl Stateless {
         &self.sign
     }
 
+    pub(crate) fn stand_in(&self) -> &MacKey {
+        &self.stand_in
+    }
+
     /// One copy of the whole path, compiled for speed, also for callers that are compiled for size.
     #[inline(never)]
     pub(crate) fn verify(&self, presented: &[u8], context: &RequestContext<'_>) -> Verdict<'static> {

@@ -5,7 +5,7 @@ use crate::{
     context::RequestContext,
     decide,
     denial::{DenialClass, DenialCode},
-    issuing_key::IssuingKey,
+    issuing_key::{self, IssuingKey},
     keyring::{Freshness, Keyring},
     keyring_verifier::{self, KeyringVerifier, Moment, Refusal, Request},
     mac::MacKey,
@@ -166,7 +166,7 @@ impl KeyringVerifier {
             }
             SigningKeyName::Signed { prefix, claims, text, .. } => {
                 let issuer = resolve::named(prefix, Some(claims), &keyring.issuing)?;
-                prove_by_issuer(&issuer, text, proof, &self.extractors.sign)?;
+                prove_by_issuer(&issuer, text, proof, &self.extractors.sign, &self.stand_in)?;
                 (proof.check)()?;
                 (prefix, KeyKind::Signed, keyring_verifier::signed_key(keyring, &issuer, id)?)
             }
@@ -211,7 +211,7 @@ impl Stateless {
             return Err(DenialCode::UnknownKey);
         };
         let issuer = resolve::named(prefix, Some(claims), self.issuing())?;
-        prove_by_issuer(&issuer, text, proof, self.sign())?;
+        prove_by_issuer(&issuer, text, proof, self.sign(), self.stand_in())?;
         (proof.check)()?;
         self.decide(id, &issuer, context)
     }
@@ -224,10 +224,13 @@ fn prove_by_issuer<T: Borrow<IssuingKey>>(
     text: &[u8],
     proof: &RequestProof<'_>,
     sign: &MacKey,
+    stand_in: &MacKey,
 ) -> Result<(), DenialCode> {
     let signing = issuer.key.map(Borrow::borrow).filter(|key| key.may_sign());
-    let key = signing.map(|key| SigningKey::of_value(key.signing_value(text, sign)));
-    match (key.as_ref().unwrap_or(&SigningKey::stand_in()).proves(proof.base, proof.tag), key.is_some()) {
+    // One that is not there, or may not sign, costs what another does.
+    let mac = signing.map_or(stand_in, IssuingKey::signed_key_mac);
+    let key = SigningKey::of_value(issuing_key::signing_value(mac, text, sign));
+    match (key.proves(proof.base, proof.tag), signing.is_some()) {
         (true, true) => Ok(()),
         (false, true) => Err(DenialCode::BadSignature),
         (_, false) => Err(DenialCode::UnknownKey),

@@ -25,6 +25,7 @@ fn credentials(case: &Value) -> Credentials {
         ("xApiKey", &mut credentials.x_api_key),
         ("basic", &mut credentials.basic),
         ("restApiKey", &mut credentials.rest_api_key),
+        ("signature", &mut credentials.signature),
     ] {
         if let Some(given) = case["credentials"][name].as_bool() {
             *field = given;

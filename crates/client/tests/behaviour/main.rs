@@ -17,4 +17,5 @@ mod replay;
 mod requests;
 mod ring;
 mod server;
+mod signed;
 mod usage;

@@ -3,8 +3,8 @@
 use claviger::{
     Event, KeyId, KeyringKey, KeyringSource, PartHash, Verdict, Verifier, VerifierBuilder,
     core::{
-        KeyKind, KeyPrefix, KeyRecord, KeyringBuilder, KeyringTerms, OpaqueUse, Policy, PolicyTerms,
-        RequestContext, VerifierValue, generate_opaque_key, parse,
+        KeyKind, KeyPrefix, KeyRecord, KeyringBuilder, KeyringSecret, KeyringTerms, OpaqueUse, Policy,
+        PolicyTerms, RequestContext, SharedSecret, VerifierValue, generate_opaque_key, parse,
     },
 };
 use std::{
@@ -44,6 +44,8 @@ pub(crate) struct Ring {
     pub(crate) parts: HashMap<PartHash, Vec<u8>>,
     pub(crate) root: Vec<u8>,
     pub(crate) epoch: u64,
+    /// Issuing secrets, and whether their keys may sign.
+    pub(crate) secrets: Vec<(SharedSecret, bool)>,
     bundle: Vec<u8>,
     terms: KeyringTerms,
 }
@@ -54,10 +56,14 @@ fn prefix() -> KeyPrefix {
 
 /// An id that is spread as random ones are, and a key with it.
 pub(crate) fn opaque(number: u64) -> (KeyId, String) {
+    key(number, OpaqueUse::Bearer)
+}
+
+fn key(number: u64, usage: OpaqueUse) -> (KeyId, String) {
     let mut entropy = [7; 40];
     entropy[..8].copy_from_slice(&(number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
     entropy[8..16].copy_from_slice(&number.to_le_bytes());
-    let (id, text) = generate_opaque_key(&prefix(), OpaqueUse::Bearer, &entropy);
+    let (id, text) = generate_opaque_key(&prefix(), usage, &entropy);
     (id, text.expose().into())
 }
 
@@ -77,8 +83,8 @@ impl Ring {
         };
         let key = KeyringKey::generate(&[1; 40]);
         let keys = (0..keys).map(record).collect();
-        let mut ring =
-            Self { key, keys, parts: HashMap::new(), root: Vec::new(), epoch: 0, bundle: Vec::new(), terms };
+        let (parts, root, secrets, bundle) = Default::default();
+        let mut ring = Self { key, keys, parts, root, epoch: 0, secrets, bundle, terms };
         ring.publish(START);
         ring
     }
@@ -97,6 +103,11 @@ impl Ring {
             let part = builder.set_bucket(bucket as u32, records).unwrap();
             self.parts.extend(part.map(|part| (part.hash, part.bytes)));
         }
+        let secrets = self.secrets.iter().map(|(secret, signs)| {
+            let secret = KeyringSecret::issuing(secret, prefix(), 0);
+            if *signs { secret.for_signing() } else { secret }
+        });
+        builder.set_shared_secrets(&secrets.collect::<Vec<_>>()).unwrap();
         self.epoch += 1;
         self.root = builder.finish(self.epoch, now).unwrap();
         self.bundle = builder.bundle(&self.root, |hash| self.parts.get(hash).map(Vec::as_slice)).unwrap();
@@ -105,6 +116,18 @@ impl Ring {
 
     pub(crate) fn bundle(&self) -> Vec<u8> {
         self.bundle.clone()
+    }
+
+    /// A key that signs, with the id of the other one of this number.
+    pub(crate) fn signing_key(number: u64) -> String {
+        key(number, OpaqueUse::BearerAndSigning).1
+    }
+
+    /// Makes one of the keys one that signs.
+    pub(crate) fn signing(&mut self, key: usize) {
+        let text = Self::signing_key(key as u64);
+        let value = VerifierValue::of_key(&parse(&text).unwrap()).unwrap();
+        self.keys[key] = (KeyRecord::new(self.keys[key].0.id, KeyKind::OpaqueSigning, value, 0), text);
     }
 
     pub(crate) fn revoke(&mut self, key: usize) {

@@ -14,5 +14,6 @@ mod model;
 mod parts;
 mod reading;
 mod replacing;
+mod signing;
 mod verdicts;
 mod world;

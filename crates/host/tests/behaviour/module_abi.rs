@@ -272,7 +272,7 @@ fn no_argument_and_no_input_makes_it_trap() {
         });
         exports.collect()
     };
-    assert_eq!(functions.len(), 25);
+    assert_eq!(functions.len(), 29);
 
     const EDGES: [i64; 25] = [
         0,

@@ -1,17 +1,31 @@
-//! Keys in requests, and responses to denials.
+//! Keys and signatures in requests, and responses to denials.
 //!
 //! A key is read from `Authorization: Bearer`, `X-API-Key`, `Authorization: Basic` (the user name is the key's id, the
 //! password the whole key) and `Authorization: rest_api_key=`; which of them is configuration. Two different credentials in
 //! one request are malformed.
+//!
+//! A key that signs (RFC 9421) is never sent: [`sign_request`] puts its signature into a request, and
+//! [`Verifier::verify_request_with_content`] finds it there, where [`Credentials::signature`] says so.
+
+mod signing;
+mod target;
+
+pub use signing::{SignRequestError, SigningOptions, sign_request};
 
 use crate::{Verdict, Verifier, engine::Engine};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use claviger_core::{DenialClass, DenialCode, Denied, RequestContext, parse};
+use claviger_core::{Content, DenialClass, DenialCode, Denied, RequestContext, SignaturePolicy, parse};
 use http::{
     HeaderMap, HeaderValue, Request, Response, StatusCode,
     header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use serde_json::json;
+use target::SignedTarget;
+
+const CONTENT_DIGEST: &str = "content-digest";
+const SIGNATURE: &str = "signature";
+const SIGNATURE_INPUT: &str = "signature-input";
+const ACCEPT_SIGNATURE: &str = "accept-signature";
 
 /// Which headers a key is read from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,25 +39,60 @@ pub struct Credentials {
     pub basic: bool,
     /// `Authorization: rest_api_key=<key>`.
     pub rest_api_key: bool,
+    /// `Signature-Input` and `Signature` (RFC 9421): not a key, but proof of one. Where this is not set, signatures are not
+    /// looked at.
+    pub signature: bool,
+}
+
+/// What a request carries.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Credential {
+    /// A key, as any bytes.
+    Key(Vec<u8>),
+    /// A signature, or half of one.
+    Signature,
 }
 
 impl Default for Credentials {
     /// Bearer and `X-API-Key`.
     fn default() -> Self {
-        Self { bearer: true, x_api_key: true, basic: false, rest_api_key: false }
+        Self { bearer: true, x_api_key: true, basic: false, rest_api_key: false, signature: false }
     }
 }
 
 impl Credentials {
     /// Every header.
-    pub const ALL: Self = Self { bearer: true, x_api_key: true, basic: true, rest_api_key: true };
+    pub const ALL: Self =
+        Self { bearer: true, x_api_key: true, basic: true, rest_api_key: true, signature: true };
 
     /// The one key that the headers carry.
     ///
     /// # Errors
     /// [`DenialCode::Missing`] if there is none in the accepted headers; [`DenialCode::Malformed`] if there are two that
-    /// differ, or one has not the form of its scheme.
+    /// differ, or one has not the form of its scheme. A signature is no key: alone it is `missing` here, and beside a key it
+    /// is `malformed`, where it is accepted.
     pub fn read(&self, headers: &HeaderMap) -> Result<Vec<u8>, DenialCode> {
+        match self.find(headers)? {
+            Credential::Key(key) => Ok(key),
+            Credential::Signature => Err(DenialCode::Missing),
+        }
+    }
+
+    /// The one credential that the headers carry: a key, or a signature.
+    ///
+    /// # Errors
+    /// Those of [`read`](Self::read), of which `missing` is that there is neither.
+    pub fn find(&self, headers: &HeaderMap) -> Result<Credential, DenialCode> {
+        let signed =
+            self.signature && (headers.contains_key(SIGNATURE) || headers.contains_key(SIGNATURE_INPUT));
+        match (self.read_key(headers), signed) {
+            (Err(DenialCode::Missing), true) => Ok(Credential::Signature),
+            (Ok(_), true) => Err(DenialCode::Malformed),
+            (key, _) => key.map(Credential::Key),
+        }
+    }
+
+    fn read_key(&self, headers: &HeaderMap) -> Result<Vec<u8>, DenialCode> {
         let mut found: Option<Vec<u8>> = None;
         let api_keys = headers.get_all("x-api-key").iter().filter(|_| self.x_api_key);
         let api_keys = api_keys.map(|value| Ok(Some(value.as_bytes().to_vec())));
@@ -90,7 +139,10 @@ fn basic(encoded: &[u8]) -> Option<Vec<u8>> {
 }
 
 impl<E: Engine> Verifier<E> {
-    /// [Verifies](Self::verify) the key in the headers of a request.
+    /// [Verifies](Self::verify) the key in the headers of a request, or its signature.
+    ///
+    /// The content is not looked at here. So a signature is denied that covers `content-digest`, or that would have to:
+    /// [`verify_request_with_content`](Self::verify_request_with_content) takes them.
     ///
     /// ```
     /// # use claviger::{RequestContext, Verifier, core::KeyringKey, http::{Credentials, denial_response}, unix_seconds};
@@ -108,10 +160,68 @@ impl<E: Engine> Verifier<E> {
         credentials: Credentials,
         context: &RequestContext<'_>,
     ) -> Verdict<'static> {
-        match credentials.read(request.headers()) {
-            Ok(key) => self.verify(key, context).await,
-            Err(code) => Verdict::denied(code, None),
+        // Content of which nothing is known: no digest is that of it.
+        let unknown = Content::Hashed { sha256: None, sha512: None };
+        self.verify_request_with_content(request, unknown, credentials, context).await
+    }
+
+    /// [Verifies](Self::verify) the key in the headers of a request, or [its signature](Self::verify_signed) and its content.
+    ///
+    /// `content` is what was received, before anything is decoded: where it is not in memory its hashes, or
+    /// [`Content::NotRead`]. Whoever says the last reads it against [`ContentDigest`](claviger_core::ContentDigest) before
+    /// anything of it is believed.
+    ///
+    /// Which URI was signed is put together from [`origin`](crate::VerifierBuilder::origin) and the path of the request. Without
+    /// it the request's own scheme and authority are taken, if it has them, or `https` and `Host`: the client's word, which is
+    /// good where whatever stands before this server passes on no other names than its own. Set `origin` if in doubt: a
+    /// signature for another server that has the same keys is then none here.
+    ///
+    /// ```
+    /// # use claviger::{RequestContext, Verdict, Verifier, core::Content, http::Credentials, unix_seconds};
+    /// # async fn enter(verifier: &Verifier, request: http::Request<Vec<u8>>) -> Verdict<'static> {
+    /// let mut credentials = Credentials::default();
+    /// credentials.signature = true;
+    /// let context = RequestContext::at(unix_seconds());
+    /// let content = Content::Bytes(request.body());
+    /// verifier.verify_request_with_content(&request, content, credentials, &context).await
+    /// # }
+    /// ```
+    pub async fn verify_request_with_content<B>(
+        &self,
+        request: &Request<B>,
+        content: Content<'_>,
+        credentials: Credentials,
+        context: &RequestContext<'_>,
+    ) -> Verdict<'static> {
+        let target = match credentials.find(request.headers()) {
+            Ok(Credential::Key(key)) => return self.verify(key, context).await,
+            Ok(Credential::Signature) => SignedTarget::of(request, self.0.origin.as_deref()),
+            Err(code) => return Verdict::denied(code, None),
+        };
+        match target.as_ref().map(|target| target.request(content)) {
+            Ok(Ok(request)) => self.verify_signed(&request, context).await,
+            _ => Verdict::denied(DenialCode::Malformed, None),
         }
+    }
+
+    /// The response to a request that is denied: [`denial_response`], and where signatures are accepted a 401 says with
+    /// `Accept-Signature` (RFC 9421 section 5.1) what they must cover, of a request with content or without.
+    #[must_use]
+    pub fn denial_response(
+        &self,
+        denied: &Denied,
+        credentials: Credentials,
+        has_content: bool,
+    ) -> Response<String> {
+        let mut response = denial_response(denied);
+        if credentials.signature && denied.code.class() == DenialClass::Unproven {
+            let accepted = |policy: &SignaturePolicy<'_>| policy.accept_signature(has_content);
+            // A policy whose names no field can hold is not told.
+            if let Ok(accepted) = HeaderValue::try_from(self.0.signature_policy.with(accepted)) {
+                response.headers_mut().insert(ACCEPT_SIGNATURE, accepted);
+            }
+        }
+        response
     }
 }
 
