@@ -4,9 +4,9 @@ use anyhow::{Context, Result, ensure};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use claviger_bench::rounds::{case, measure};
 use claviger_core::{
-    Content, HttpRequest, KeyId, KeyKind, KeyPrefix, KeyRecord, KeyringBuilder, KeyringKey, KeyringTerms,
-    OpaqueUse, Policy, PolicyTerms, RequestContext, RequestSigner, SignatureKeys, SignaturePolicy,
-    SignatureTerms, SigningKey, Verifier, VerifierValue, generate_opaque_key, parse,
+    HttpRequest, KeyId, KeyKind, KeyPrefix, KeyRecord, KeyringBuilder, KeyringKey, KeyringTerms, OpaqueUse,
+    Policy, PolicyTerms, RequestContext, RequestSigner, SignatureKeys, SignaturePolicy, SignatureTerms,
+    SigningKey, Verifier, VerifierValue, generate_opaque_key, parse,
 };
 use httpsig::prelude::{
     AlgorithmName, HttpSignatureBase, HttpSignatureHeaders, SharedKey,
@@ -112,5 +112,5 @@ fn verify_by_httpsig(input: &str, signature: &str, key: &SharedKey) -> Option<()
         lines.push(HttpMessageComponent::try_from((component, values.as_slice())).ok()?);
     }
     let base = HttpSignatureBase::try_new(&lines, headers.signature_params()).ok()?;
-    base.verify_signature_headers(key, Some("partner-1"), headers).ok()
+    base.verify_signature_headers(key, headers).ok()
 }
