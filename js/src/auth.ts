@@ -1,6 +1,6 @@
 /** What the adapters for frameworks share: their options, and deciding about one request. */
 import { optionalBoolean, optionalFunction, requireInteger, requireObject, requireString, requireStrings, wrongType } from "./errors.js";
-import { type RequestLike, requestValuesOf } from "./headers.js";
+import { type Body, type RequestLike, requestValuesOf } from "./headers.js";
 import {
   type Credentials,
   type DenialParts,
@@ -30,8 +30,13 @@ export type AddressOf<C> = (c: C) => string | null | undefined | Promise<string 
 export interface ApiKeyAuthOptions<C, Address = AddressOf<C> | AddressHeader> {
   /** What verifies, or a function that gives it: in a Worker, which has its secrets only at the first request. */
   verifier: KeyVerifier | ((c: C) => KeyVerifier | Promise<KeyVerifier>);
-  /** Which headers the key is read from. By default `Authorization: Bearer` and `X-API-Key`. */
+  /**
+   * Which headers the key is read from. By default `Authorization: Bearer` and `X-API-Key`; `signature` needs a `RequestVerifier`, with
+   * its option `origin`.
+   */
   credentials?: Credentials;
+  /** Gives the body of a signed request as it was received, where the request does not: in Express. */
+  body?: (c: C) => Body | undefined | Promise<Body | undefined>;
   /** What each request needs: every one of these permissions, such as `flights:view`. */
   permissions?: readonly string[] | ((c: C) => readonly string[] | Promise<readonly string[]>);
   /** The tenant that requests are for: a key of another one is `wrong_tenant`. */
@@ -54,6 +59,7 @@ export interface ApiKeyAuthOptions<C, Address = AddressOf<C> | AddressHeader> {
 export interface Auth<C> {
   readonly verifier: KeyVerifier | ((c: C) => unknown);
   readonly fixed: VerifyRequestOptions;
+  readonly body: ((c: C) => unknown) | undefined;
   readonly permissions: ((c: C) => unknown) | undefined;
   readonly tenant: ((c: C) => unknown) | undefined;
   readonly address: ((c: C, request: RequestLike) => unknown) | undefined;
@@ -65,7 +71,7 @@ export interface Auth<C> {
 export type Outcome = { verified: Verified } | { denial: DenialParts };
 
 const NAMES: readonly string[] = [
-  "verifier", "credentials", "permissions", "tenant", "requireFresh", "minEpoch", "maxAge", "clientAddress", "onDenied", "onError",
+  "verifier", "credentials", "body", "permissions", "tenant", "requireFresh", "minEpoch", "maxAge", "clientAddress", "onDenied", "onError",
 ] satisfies (keyof ApiKeyAuthOptions<never>)[];
 
 /**
@@ -97,6 +103,7 @@ export function readAuth<C>(options: unknown, ofConnection?: (c: C) => unknown):
   return {
     verifier: verifier as Auth<C>["verifier"],
     fixed,
+    body: optionalFunction("options.body", given["body"]),
     permissions: isFunction(permissions) ? permissions : undefined,
     tenant: isFunction(tenant) ? tenant : undefined,
     address: readAddress(clientAddress, ofConnection),
@@ -131,10 +138,12 @@ export async function decide<C>(auth: Auth<C>, c: C, request: RequestLike, seen?
       const address = (await auth.address(c, request)) ?? null;
       options.address = address === null ? null : requireString("what options.clientAddress() gives", address);
     }
+    const body = (await auth.body?.(c)) as Body | undefined;
+    if (body !== undefined) options.body = body;
     const verdict = await verifyRequest(verifier, request, options);
     if (verdict.verified === true) return { verified: verdict };
     if (verdict.verified !== false) throw new TypeError("what the verifier answered is no verdict");
-    denial = denialParts(verdict);
+    denial = denialParts(verdict, auth.fixed.credentials?.signature ? verifier : undefined);
     denied = verdict;
   } catch (error) {
     tell(auth.onError, error, c);

@@ -4,7 +4,7 @@ import { denialClasses, policyReasons } from "./denial-codes.js";
 import { ClavigerError, optionalBoolean, requireObject } from "./errors.js";
 import { type HeadersLike, type HeaderValue, type RequestLike, requestValuesOf, valuesOf } from "./headers.js";
 import { parseKey } from "./keys.js";
-import type { RequestVerifier, VerifySignedOptions } from "./request-verifier.js";
+import type { VerifySignedOptions } from "./request-verifier.js";
 import { type Denied, type Verdict, deniedUnknown } from "./verdict.js";
 
 /** Which headers a key is read from. The names of schemes are read in upper and lower case. */
@@ -32,6 +32,8 @@ export interface KeyVerifier {
   verify(key: string, context?: RequestContext): Promise<Verdict>;
   /** As `RequestVerifier.verifySigned`. */
   verifySigned?(request: RequestLike, options?: VerifySignedOptions): Promise<Verdict>;
+  /** As `RequestVerifier.acceptSignature`. */
+  readonly acceptSignature?: string;
   /** As `Verifier.refreshIfDue`. */
   refreshIfDue?(): Promise<void>;
 }
@@ -151,7 +153,7 @@ export async function verifyRequest(
  * @param verifier What takes signed requests: a 401 then says so in `Accept-Signature`, as for a request
  * without a body.
  */
-export function denialParts(denied: Pick<Denied, "code">, verifier?: Pick<RequestVerifier, "acceptSignature">): DenialParts {
+export function denialParts(denied: Pick<Denied, "code">, verifier?: { readonly acceptSignature?: string }): DenialParts {
   const given = denied.code;
   const kind = denialClasses[given];
   const type = { "Content-Type": "application/problem+json" };
@@ -180,7 +182,7 @@ export function denialParts(denied: Pick<Denied, "code">, verifier?: Pick<Reques
  * if (!verdict.verified) return denialResponse(verdict);
  * ```
  */
-export function denialResponse(denied: Pick<Denied, "code">, verifier?: Pick<RequestVerifier, "acceptSignature">): ResponseLike {
+export function denialResponse(denied: Pick<Denied, "code">, verifier?: { readonly acceptSignature?: string }): ResponseLike {
   const { status, headers, body } = denialParts(denied, verifier);
   return new Response(body, { status, headers });
 }

@@ -6,6 +6,8 @@ import { test } from "node:test";
 import {
   NonceWindow, RequestSigner, RequestVerifier, SignatureVerifier, Verifier, denialParts, denialResponse, generateKey, signedFetch, verifyRequest,
 } from "claviger";
+import { apiKeyAuth } from "claviger/express";
+import express from "express";
 import { integrationSecret, issuingSecret, now, prefix, signedKey, thrown } from "./fixtures.mjs";
 import { rejected } from "./living.mjs";
 
@@ -113,6 +115,7 @@ test("whatever is changed is denied", async () => {
   for (const text of ["\0", "text/plain\0x\0y", "\u0100", "é"]) {
     assert.match(await check({ headers: withValue("Accept", text) }), /^(malformed|bad_signature)$/, JSON.stringify(text));
   }
+  assert.equal(await check({ headers: withValue("Accept", "\u0174ext/plain") }), "malformed", "its lower byte is that of the letter");
   assert.equal(await check({ url: "https://api.example/é" }), "malformed");
   assert.equal(await check({ method: "A B" }), "malformed");
   assert.equal(await check({}, { origin: "https://other.example" }), "bad_signature");
@@ -308,6 +311,25 @@ test("a real server of Node verifies what is sent to it", async (t) => {
   assert.deepEqual(await ask({ ...(await post()), body: "eight" }), ["digest_mismatch", "invalid_options"]);
   const latin = { method: "GET", url, headers: [["X-Name", "café"]] };
   assert.deepEqual(await ask(await partsOf(latin, { components: ["@method", "@authority", "@path", "@query", '"x-name";bs'] })), good);
+});
+
+test("Express takes signed requests behind a router, with the bytes of their body", async (t) => {
+  const app = express();
+  const requests = verifierOf({ origin });
+  const atThen = { acceptSignature: requests.acceptSignature, verify: () => assert.fail(), verifySigned: (request, options) => requests.verifySigned(request, { ...options, now }) };
+  app.use(express.json({ verify: (req, _, bytes) => (req.bytes = bytes) }));
+  app.use("/flights", apiKeyAuth({ verifier: atThen, credentials: { signature: true }, body: (req) => req.bytes }), (req, res) => res.send(req.apiKey.keyId));
+  const server = app.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => server.close());
+  const ask = async (body, sent = body) => {
+    const headers = Object.fromEntries((await partsOf({ method: "POST", url, body })).headers);
+    const to = `http://127.0.0.1:${server.address().port}/flights?page=2`;
+    return fetch(to, { method: "POST", headers: { ...headers, "Content-Type": "application/json" }, body: sent });
+  };
+  assert.equal((await ask('{"seats": 7}')).status, 200);
+  const denied = await ask('{"seats": 7}', '{"seats": 8}');
+  assert.deepEqual([denied.status, denied.headers.get("accept-signature")], [401, requests.acceptSignature]);
 });
 
 test("signedFetch signs what it sends", async () => {

@@ -243,7 +243,7 @@ fn what_is_no_request_denies() {
     let texts = RequestRecord::write(&HttpRequest::new("GET", URI, &[("X", b"1")]).unwrap(), &mut head);
     assert_eq!(texts, 5);
     let context = ContextRecord::write(&RequestContext::at(NOW), "");
-    let mut ask =
+    let ask =
         |raw: &mut Raw, [policy_len, head_len, texts, kind, content_len, context_len]: [usize; 6]| {
             raw.write_part(&[&policy[..], &head, b"{}", &context].concat());
             let numbers = [policy_len, head_len, texts, kind, content_len, context_len].map(int);
@@ -279,7 +279,7 @@ fn what_is_no_request_denies() {
 #[test]
 fn keys_of_signatures_are_added_and_cleared() {
     let mut raw = Raw::new();
-    let mut add = |raw: &mut Raw, keyid: &str, key: &[u8], kind: i32| {
+    let add = |raw: &mut Raw, keyid: &str, key: &[u8], kind: i32| {
         raw.write(&[keyid.as_bytes(), key]);
         let status = raw.call("signature_key_add", &[int(keyid.len()), int(key.len()), Val::I32(kind)]);
         assert!(raw.input_is_wiped());
