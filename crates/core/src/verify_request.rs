@@ -14,8 +14,7 @@ use crate::{
     replay::ReplayEntry,
     resolve::{self, Issuer},
     signature::{
-        Candidate, HttpRequest, PendingVerdict, Signature, SignatureFields, SignaturePolicy, SigningKey,
-        SigningKeyName,
+        Candidate, HttpRequest, PendingVerdict, SignatureFields, SignaturePolicy, SigningKey, SigningKeyName,
     },
     stateless::Stateless,
     verdict::{Denied, Verdict, Verified},
@@ -70,28 +69,28 @@ impl Verifier {
             Ok(fields) => fields,
             Err(code) => return denied(code),
         };
-        let signatures = match fields.signatures() {
-            Ok(signatures) => signatures,
+        let labelled = match fields.labelled() {
+            Ok(labelled) => labelled,
             Err(code) => return denied(code),
         };
         let mut candidates = Vec::new();
-        for signature in &signatures {
+        for signature in labelled.signatures() {
             let candidate = match Candidate::of(signature, policy) {
                 Ok(Some(candidate)) => candidate,
                 Ok(None) => continue,
                 Err(code) => return denied(code),
             };
             if let Some(name) = candidate.parameters.keyid.and_then(SigningKeyName::read) {
-                candidates.push((signature, candidate, name));
+                candidates.push((candidate, name));
             }
         }
-        let keyids = candidates.iter().map(|(_, candidate, _)| candidate.parameters.keyid);
+        let keyids = candidates.iter().map(|(candidate, _)| candidate.parameters.keyid);
         if keyids.clone().zip(keyids.skip(1)).any(|(one, next)| one != next) {
             return denied(DenialCode::Malformed);
         }
         let mut first = None;
-        for (signature, candidate, name) in candidates {
-            let pending = self.verify_candidate(signature, &candidate, name, request, policy, context);
+        for (candidate, name) in candidates {
+            let pending = self.verify_candidate(&candidate, name, request, policy, context);
             // What decides the matter: a key that is proved, or a verifier that cannot tell.
             if pending.code().is_none_or(|code| code.class() != DenialClass::Unproven) {
                 return pending;
@@ -104,14 +103,13 @@ impl Verifier {
     #[inline]
     fn verify_candidate(
         &self,
-        signature: &Signature<'_>,
         candidate: &Candidate<'_>,
         name: SigningKeyName<'_>,
         request: &HttpRequest<'_>,
         policy: &SignaturePolicy<'_>,
         context: &RequestContext<'_>,
     ) -> PendingVerdict<'_> {
-        let base = match signature.base(request) {
+        let base = match candidate.signature.base(request) {
             Ok(base) => base,
             Err(code) => return PendingVerdict::new(Verdict::denied(code, Some(name.id())), None),
         };
@@ -120,7 +118,7 @@ impl Verifier {
             replay.set(candidate.check(request, policy, context.now)?);
             Ok(())
         };
-        let proof = RequestProof { name, base: &base, tag: signature.value(), check: &check };
+        let proof = RequestProof { name, base: &base, tag: candidate.signature.value(), check: &check };
         let verdict = self.verify_proof(&proof, context);
         PendingVerdict::new(verdict, replay.get())
     }

@@ -19,8 +19,15 @@ pub(crate) fn write_line(
     base: &mut Vec<u8>,
 ) -> Result<(), DenialCode> {
     let BareItem::String(name) = &component.value else { return Err(DenialCode::Malformed) };
-    component.serialize(base).map_err(|_| DenialCode::Malformed)?;
-    base.extend_from_slice(b": ");
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+    if component.parameters.is_empty() && name.bytes().all(is_plain) {
+        base.push(b'"');
+        base.extend_from_slice(name.as_bytes());
+        base.extend_from_slice(b"\": ");
+    } else {
+        component.serialize(base).map_err(|_| DenialCode::Malformed)?;
+        base.extend_from_slice(b": ");
+    }
     let start = base.len();
     match name.strip_prefix('@') {
         Some(derived) => write_derived(derived, &component.parameters, request, base)?,
@@ -28,7 +35,8 @@ pub(crate) fn write_line(
     }
     // What is signed are characters of ASCII, and a line feed would be a line of its own (section 2.5).
     let is_text = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t');
-    if base.len() > MAX_SIGNATURE_BASE_LEN || !base.get(start..).unwrap_or_default().iter().all(is_text) {
+    let value = base.get(start..).unwrap_or_default();
+    if base.len() > MAX_SIGNATURE_BASE_LEN || !value.iter().fold(true, |all, byte| all & is_text(byte)) {
         return Err(DenialCode::Malformed);
     }
     base.push(b'\n');

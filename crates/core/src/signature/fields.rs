@@ -25,6 +25,12 @@ pub(crate) struct SignatureFields {
     signature: Vec<u8>,
 }
 
+/// The two fields as they were read.
+pub(crate) struct LabelledSignatures<'f> {
+    inputs: Dictionary<'f>,
+    values: Dictionary<'f>,
+}
+
 impl SignatureFields {
     /// Reads the lines of both.
     #[inline]
@@ -50,22 +56,31 @@ impl SignatureFields {
         }
     }
 
-    /// The signatures, in the order of `Signature-Input`. Each label must be in both fields (section 4).
+    /// The signatures by label. Each label must be in both fields (section 4).
     #[inline]
-    pub(crate) fn signatures(&self) -> Result<Vec<Signature<'_>>, DenialCode> {
-        let inputs = dictionary(&self.input)?;
-        let values = dictionary(&self.signature)?;
-        let mut signatures = Vec::new();
-        for (label, member) in inputs.iter() {
-            let Member::InnerList(covered) = member else { return Err(DenialCode::Malformed) };
-            let Some(Member::Item(Item { value: BareItem::ByteSequence(tag), .. })) = values.get(label)
-            else {
-                return Err(DenialCode::Malformed);
-            };
-            signatures.push(Signature { covered: covered.clone(), tag: tag.clone() });
+    pub(crate) fn labelled(&self) -> Result<LabelledSignatures<'_>, DenialCode> {
+        let labelled =
+            LabelledSignatures { inputs: dictionary(&self.input)?, values: dictionary(&self.signature)? };
+        let are_paired = labelled.signatures().count() == labelled.inputs.len();
+        if are_paired && labelled.inputs.len() == labelled.values.len() && !labelled.inputs.is_empty() {
+            Ok(labelled)
+        } else {
+            Err(DenialCode::Malformed)
         }
-        let each_in_both = !signatures.is_empty() && signatures.len() == values.len();
-        if each_in_both { Ok(signatures) } else { Err(DenialCode::Malformed) }
+    }
+}
+
+impl LabelledSignatures<'_> {
+    /// The signatures, in the order of `Signature-Input`.
+    #[inline]
+    pub(crate) fn signatures(&self) -> impl Iterator<Item = Signature<'_>> {
+        self.inputs.iter().filter_map(|(label, member)| match (member, self.values.get(label)) {
+            (
+                Member::InnerList(covered),
+                Some(Member::Item(Item { value: BareItem::ByteSequence(tag), .. })),
+            ) => Some(Signature { covered, tag }),
+            _ => None,
+        })
     }
 }
 
@@ -81,9 +96,10 @@ fn dictionary(value: &[u8]) -> Result<Dictionary<'_>, DenialCode> {
 }
 
 /// One signature: what it covers, its parameters, and its value.
+#[derive(Clone, Copy)]
 pub(crate) struct Signature<'f> {
-    covered: InnerList<'f>,
-    tag: Vec<u8>,
+    covered: &'f InnerList<'f>,
+    tag: &'f [u8],
 }
 
 /// The parameters of a signature that RFC 9421 section 2.3 names.
@@ -99,13 +115,13 @@ pub(crate) struct SignatureParameters<'s> {
 impl<'f> Signature<'f> {
     /// Its value.
     #[inline]
-    pub(crate) fn value(&self) -> &[u8] {
-        &self.tag
+    pub(crate) fn value(&self) -> &'f [u8] {
+        self.tag
     }
 
     /// The components that it covers.
     #[inline]
-    pub(crate) fn components(&self) -> &[Item<'f>] {
+    pub(crate) fn components(&self) -> &'f [Item<'f>] {
         &self.covered.items
     }
 
@@ -128,7 +144,7 @@ impl<'f> Signature<'f> {
 
     /// Its parameters, each of the type that it must have. Others may stand there, and are signed as they stand.
     #[inline]
-    pub(crate) fn parameters(&self) -> Result<SignatureParameters<'_>, DenialCode> {
+    pub(crate) fn parameters(&self) -> Result<SignatureParameters<'f>, DenialCode> {
         let given = &self.covered.parameters;
         let parameters = SignatureParameters {
             created: integer(given, "created")?,
@@ -149,7 +165,7 @@ impl<'f> Signature<'f> {
     /// What was signed (section 2.5).
     #[inline]
     pub(crate) fn base(&self, request: &HttpRequest<'_>) -> Result<Vec<u8>, DenialCode> {
-        write_base(&self.covered, request)
+        write_base(self.covered, request)
     }
 }
 

@@ -85,16 +85,12 @@ impl<'r> HttpRequest<'r> {
         {
             return Err(InvalidRequest);
         }
-        let target_uri = target_uri.split_once('#').map_or(target_uri, |(uri, _)| uri);
-        let (scheme, rest) = target_uri.split_once("://").ok_or(InvalidRequest)?;
-        let (rest, query) = match rest.split_once('?') {
-            Some((rest, query)) => (rest, Some(query)),
-            None => (rest, None),
-        };
-        let (authority, path) = match rest.find('/').and_then(|slash| rest.split_at_checked(slash)) {
-            Some((authority, path)) => (authority, path),
-            None => (rest, ""),
-        };
+        let target_uri = split_before(target_uri, b'#').0;
+        let (scheme, rest) = split_before(target_uri, b':');
+        let rest = rest.strip_prefix("://").ok_or(InvalidRequest)?;
+        let (rest, query) = split_before(rest, b'?');
+        let query = query.strip_prefix('?');
+        let (authority, path) = split_before(rest, b'/');
         let is_scheme = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
         if scheme.is_empty()
             || !scheme.bytes().all(is_scheme)
@@ -147,7 +143,7 @@ impl<'r> HttpRequest<'r> {
     /// `@scheme` (RFC 9421 section 2.2.4): in lowercase.
     #[inline]
     pub(crate) fn write_scheme(&self, base: &mut Vec<u8>) {
-        base.extend(self.scheme.bytes().map(|byte| byte.to_ascii_lowercase()));
+        write_lowercase(self.scheme, base);
     }
 
     /// `@authority` (section 2.2.3): the host in lowercase, without the default port of the scheme.
@@ -160,7 +156,7 @@ impl<'r> HttpRequest<'r> {
         };
         let authority = self.authority.strip_suffix(':').unwrap_or(self.authority);
         let authority = authority.strip_suffix(default).unwrap_or(authority);
-        base.extend(authority.bytes().map(|byte| byte.to_ascii_lowercase()));
+        write_lowercase(authority, base);
     }
 
     /// `@path` (section 2.2.6): as it was sent; an empty one is `/`.
@@ -196,7 +192,8 @@ impl<'r> HttpRequest<'r> {
         let mut found = false;
         let start = base.len();
         for pair in pairs {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let (key, value) = split_before(pair, b'=');
+            let value = value.strip_prefix('=').unwrap_or_default();
             let before = base.len();
             recode(key, base)?;
             let is_it = base.get(before..) == Some(name.as_bytes());
@@ -218,6 +215,19 @@ impl<'r> HttpRequest<'r> {
     pub(crate) fn is_idempotent(&self) -> bool {
         matches!(self.method, "GET" | "HEAD" | "PUT" | "DELETE" | "OPTIONS" | "TRACE")
     }
+}
+
+fn write_lowercase(text: &str, base: &mut Vec<u8>) {
+    let start = base.len();
+    base.extend_from_slice(text.as_bytes());
+    base.get_mut(start..).unwrap_or_default().make_ascii_lowercase();
+}
+
+/// What stands before the first such byte, which is ASCII, and what begins with it.
+#[inline]
+fn split_before(text: &str, byte: u8) -> (&str, &str) {
+    let place = text.bytes().position(|other| other == byte);
+    place.and_then(|place| text.split_at_checked(place)).unwrap_or((text, ""))
 }
 
 /// Whether this is a character of a token: of a method or the name of a field (RFC 9110 section 5.6.2).

@@ -72,12 +72,16 @@ fn verify_dyn(
 ) -> Result<VerifiedSignature, DenialCode> {
     let fields = SignatureFields::read(request)?;
     let mut first = None;
-    for signature in fields.signatures()? {
-        let verified = Candidate::of(&signature, policy).and_then(|candidate| {
+    let labelled = fields.labelled()?;
+    for signature in labelled.signatures() {
+        let verified = Candidate::of(signature, policy).and_then(|candidate| {
             let candidate = candidate.ok_or(DenialCode::UnknownKey)?;
             let base = signature.base(request)?;
             let found = key(candidate.parameters.keyid);
-            let proves = found.as_ref().unwrap_or(&SigningKey::stand_in()).proves(&base, signature.value());
+            let proves = match &found {
+                Some(found) => found.proves(&base, signature.value()),
+                None => SigningKey::stand_in().proves(&base, signature.value()),
+            };
             match (found.is_some(), proves) {
                 (true, true) => {}
                 (true, false) => return Err(DenialCode::BadSignature),
@@ -98,7 +102,7 @@ fn verify_dyn(
 
 /// A signature that may be looked at under a policy.
 pub(crate) struct Candidate<'s> {
-    signature: &'s Signature<'s>,
+    pub(crate) signature: Signature<'s>,
     pub(crate) parameters: SignatureParameters<'s>,
 }
 
@@ -106,7 +110,7 @@ impl<'s> Candidate<'s> {
     /// `None` if the signature is of another algorithm, or has another tag: somebody else's.
     #[inline]
     pub(crate) fn of(
-        signature: &'s Signature<'s>,
+        signature: Signature<'s>,
         policy: &SignaturePolicy<'_>,
     ) -> Result<Option<Self>, DenialCode> {
         let parameters = signature.parameters()?;
