@@ -5,7 +5,7 @@ use crate::{
     denial::DenialCode,
     structured_fields::{self, BareItem, Item, Parameters},
 };
-use alloc::vec::Vec;
+use alloc::{borrow::Cow, vec::Vec};
 use base64ct::{Base64, Encoding};
 
 /// The longest signature base, in bytes.
@@ -20,7 +20,7 @@ pub(crate) fn write_line(
 ) -> Result<(), DenialCode> {
     let BareItem::String(name) = &component.value else { return Err(DenialCode::Malformed) };
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
-    if component.parameters.is_empty() && name.bytes().all(is_plain) {
+    if component.parameters.is_empty() && name.bytes().fold(true, |all, byte| all & is_plain(byte)) {
         base.push(b'"');
         base.extend_from_slice(name.as_bytes());
         base.extend_from_slice(b"\": ");
@@ -113,12 +113,25 @@ fn write_field(
     if !strict && key.is_none() {
         return write_combined(name, request, base);
     }
-    let mut combined = Vec::new();
-    write_combined(name, request, &mut combined)?;
+    let combined = combined(name, request)?;
     let Some(key) = key else { return write_strict(&combined, base) };
     let dictionary = structured_fields::parse_dictionary(&combined).map_err(|_| DenialCode::Malformed)?;
     let member = dictionary.get(key).ok_or(DenialCode::ComponentMissing)?;
     member.serialize(base).map_err(|_| DenialCode::Malformed)
+}
+
+/// The value of a field as [`write_combined`] writes it; of one line that is not folded the line itself.
+#[inline]
+pub(crate) fn combined<'r>(name: &str, request: &HttpRequest<'r>) -> Result<Cow<'r, [u8]>, DenialCode> {
+    let mut lines = request.lines(name);
+    let first = lines.next().ok_or(DenialCode::ComponentMissing)?;
+    let is_special = |byte: &u8| matches!(byte, b'\r' | b'\n' | 0);
+    if lines.next().is_none() && !first.iter().fold(false, |any, byte| any | is_special(byte)) {
+        return Ok(Cow::Borrowed(trimmed(first)));
+    }
+    let mut value = Vec::new();
+    write_combined(name, request, &mut value)?;
+    Ok(Cow::Owned(value))
 }
 
 /// The lines of a field as one value: unfolded, trimmed, with a comma and a space between them (section 2.1).
@@ -221,11 +234,18 @@ fn write_unfolded(line: &[u8], value: &mut Vec<u8>) -> Result<(), DenialCode> {
 /// Appends a text without the blanks around it, and a space before it if there is something before and in it.
 #[inline]
 fn push_trimmed(text: &[u8], start: usize, value: &mut Vec<u8>) {
-    let is_text = |byte: &u8| !matches!(byte, b' ' | b'\t');
-    let Some(first) = text.iter().position(is_text) else { return };
-    let end = text.iter().rposition(is_text).map_or(0, |last| last.saturating_add(1));
-    if value.len() > start {
+    let text = trimmed(text);
+    if !text.is_empty() && value.len() > start {
         value.push(b' ');
     }
-    value.extend_from_slice(text.get(first..end).unwrap_or_default());
+    value.extend_from_slice(text);
+}
+
+/// A text without the blanks around it.
+#[inline]
+fn trimmed(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
+        text = rest;
+    }
+    text
 }

@@ -5,7 +5,7 @@ use crate::{
     denial::DenialCode,
     structured_fields::{self, BareItem, Dictionary, InnerList, Item, Member, Parameters},
 };
-use alloc::vec::Vec;
+use alloc::{borrow::Cow, vec::Vec};
 
 /// The longest `Signature-Input`, and the longest `Signature`, in bytes: all lines of it together.
 pub const MAX_SIGNATURE_FIELD_LEN: usize = 8_192;
@@ -20,9 +20,9 @@ pub const MAX_SIGNATURE_TEXT_LEN: usize = 256;
 pub(crate) const ALGORITHM: &str = "hmac-sha256";
 
 /// The two fields as they were received.
-pub(crate) struct SignatureFields {
-    input: Vec<u8>,
-    signature: Vec<u8>,
+pub(crate) struct SignatureFields<'r> {
+    input: Cow<'r, [u8]>,
+    signature: Cow<'r, [u8]>,
 }
 
 /// The two fields as they were read.
@@ -31,26 +31,14 @@ pub(crate) struct LabelledSignatures<'f> {
     values: Dictionary<'f>,
 }
 
-impl SignatureFields {
+impl<'r> SignatureFields<'r> {
     /// Reads the lines of both.
     #[inline]
-    pub(crate) fn read(request: &HttpRequest<'_>) -> Result<Self, DenialCode> {
-        let mut fields = [Vec::new(), Vec::new()];
-        let mut present = 0;
-        for (name, value) in ["signature-input", "signature"].into_iter().zip(&mut fields) {
-            if request.lines(name).map(<[u8]>::len).fold(0, usize::saturating_add) > MAX_SIGNATURE_FIELD_LEN {
-                return Err(DenialCode::Malformed);
-            }
-            match component::write_combined(name, request, value) {
-                Ok(()) => present |= 1,
-                Err(DenialCode::ComponentMissing) => present |= 2,
-                Err(code) => return Err(code),
-            }
-        }
-        let [input, signature] = fields;
-        match present {
-            1 => Ok(Self { input, signature }),
-            2 => Err(DenialCode::Missing),
+    pub(crate) fn read(request: &HttpRequest<'r>) -> Result<Self, DenialCode> {
+        let (input, signature) = (field("signature-input", request)?, field("signature", request)?);
+        match (input, signature) {
+            (Some(input), Some(signature)) => Ok(Self { input, signature }),
+            (None, None) => Err(DenialCode::Missing),
             // One without the other.
             _ => Err(DenialCode::Malformed),
         }
@@ -81,6 +69,21 @@ impl LabelledSignatures<'_> {
             ) => Some(Signature { covered, tag }),
             _ => None,
         })
+    }
+}
+
+/// The value of one of the two fields, if it is there.
+#[inline]
+fn field<'r>(name: &str, request: &HttpRequest<'r>) -> Result<Option<Cow<'r, [u8]>>, DenialCode> {
+    if request.lines(name).fold(0, |len: usize, line| len.saturating_add(line.len()))
+        > MAX_SIGNATURE_FIELD_LEN
+    {
+        return Err(DenialCode::Malformed);
+    }
+    match component::combined(name, request) {
+        Ok(value) => Ok(Some(value)),
+        Err(DenialCode::ComponentMissing) => Ok(None),
+        Err(code) => Err(code),
     }
 }
 

@@ -76,9 +76,9 @@ impl<'r> HttpRequest<'r> {
         target_uri: &'r str,
         fields: &'r [(&'r str, &'r [u8])],
     ) -> Result<Self, InvalidRequest> {
-        let is_character = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'\\');
+        let is_character = |byte: u8| byte.is_ascii_graphic() & !matches!(byte, b'"' | b'<' | b'>' | b'\\');
         if target_uri.len() > MAX_TARGET_URI_LEN
-            || !target_uri.as_bytes().iter().all(is_character)
+            || !target_uri.bytes().fold(true, |all, byte| all & is_character(byte))
             || method.is_empty()
             || !method.bytes().all(is_token)
             || fields.len() > MAX_FIELDS

@@ -7,7 +7,7 @@ use super::{
     request::HttpRequest,
 };
 use crate::{content_digest::ContentDigest, denial::DenialCode, replay::ReplayEntry, signature::component};
-use alloc::{borrow::ToOwned, string::String, vec::Vec};
+use alloc::{borrow::ToOwned, string::String};
 
 /// A signature that was proved by a key of one's own.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -149,8 +149,7 @@ impl<'s> Candidate<'s> {
             return Err(DenialCode::ComponentMissing);
         }
         if self.signature.touches("content-digest") {
-            let mut field = Vec::new();
-            component::write_combined("content-digest", request, &mut field)?;
+            let field = component::combined("content-digest", request)?;
             ContentDigest::check(&field, request.content)?;
         }
         let keep_until = last.map_or(u64::MAX, |last| u64::try_from(last).unwrap_or(0));

@@ -160,10 +160,15 @@ impl<'t> Parser<'t> {
     }
 
     #[inline]
-    fn skip_while(&mut self, class: fn(u8) -> bool) {
-        while self.peek().is_some_and(class) {
-            self.skip();
-        }
+    fn skip_while(&mut self, class: impl Fn(u8) -> bool) {
+        let run = self.rest().iter().take_while(|&&byte| class(byte)).count();
+        self.at = self.at.saturating_add(run);
+    }
+
+    /// What is not read yet.
+    #[inline]
+    fn rest(&self) -> &'t [u8] {
+        self.text.as_bytes().get(self.at..).unwrap_or_default()
     }
 
     #[inline]
@@ -190,7 +195,11 @@ impl<'t> Parser<'t> {
 
     /// A byte of the one class, then any of the other.
     #[inline]
-    fn word(&mut self, starts: fn(u8) -> bool, goes_on: fn(u8) -> bool) -> Result<&'t str, Malformed> {
+    fn word(
+        &mut self,
+        starts: impl Fn(u8) -> bool,
+        goes_on: impl Fn(u8) -> bool,
+    ) -> Result<&'t str, Malformed> {
         let start = self.at;
         if !self.peek().is_some_and(starts) {
             return self.malformed();
@@ -338,6 +347,7 @@ impl<'t> Parser<'t> {
         let mut escapes = false;
         let mut start = self.at;
         loop {
+            self.skip_while(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != escape);
             let next = self.peek();
             if next == Some(b'"') || next == Some(escape) {
                 let piece = self.since(start)?;
@@ -362,8 +372,6 @@ impl<'t> Parser<'t> {
                     return self.malformed();
                 });
                 start = self.at;
-            } else if matches!(next, Some(b' '..=b'~')) {
-                self.skip();
             } else {
                 return self.malformed();
             }
@@ -385,13 +393,13 @@ impl<'t> Parser<'t> {
     /// What follows `:`, base64 (RFC 4648 section 4). Padding may be missing, and bits that make no byte are ignored.
     #[inline]
     fn byte_sequence(&mut self) -> Result<Vec<u8>, Malformed> {
-        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        let len = rest.iter().position(|&byte| byte == b':').unwrap_or_default();
-        let mut bytes = Vec::with_capacity(len.saturating_mul(3) / 4);
+        let start = self.at;
+        self.skip_while(|byte| sextet(byte).is_some());
+        let digits = self.since(start)?;
+        let mut bytes = Vec::with_capacity(digits.len().saturating_mul(3) / 4);
         // The last bits that were read, of which `waiting` make no byte yet.
         let (mut bits, mut waiting) = (0_u32, 0_u32);
-        while let Some(sextet) = self.peek().and_then(sextet) {
-            self.skip();
+        for sextet in digits.bytes().filter_map(sextet) {
             bits = bits << 6 | u32::from(sextet);
             waiting += 6;
             if waiting >= 8 {
