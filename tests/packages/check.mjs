@@ -3,14 +3,16 @@
 import { stopWatching, takeNoticed } from "./watch.mjs";
 
 /**
- * Everything that a server's runtime can do: `{ passed, failed, entry }`. `expectedAtImport` is what importing the package is
+ * Everything that a server's runtime can do: a promise of `{ passed, failed, entry }`. `expectedAtImport` is what importing the package is
  * to do here.
  */
-export function check(claviger, vectors, entry, expectedAtImport = []) {
+export async function check(claviger, vectors, entry, expectedAtImport = []) {
   const atImport = { done: takeNoticed(), expected: expectedAtImport };
-  return checking(atImport, entry, (tests) => {
+  return checking(atImport, entry, async (tests) => {
     keys(claviger, vectors, tests);
     keyrings(claviger, vectors, tests);
+    webhooks(claviger, vectors, tests);
+    await signatures(claviger, vectors, tests);
     generating(claviger, tests);
     disposing(claviger, tests);
   });
@@ -21,7 +23,7 @@ export async function checkInPage(claviger, load) {
   const atImport = { done: takeNoticed(), expected: [] };
   const vectors = await load();
   takeNoticed();
-  return checking(atImport, undefined, (tests) => {
+  return checking(atImport, undefined, async (tests) => {
     const { ClavigerError, Verifier, generateKey, generateSharedSecret, parseKey } = claviger;
     const texts = vectors.keys.cases.filter(({ parts }) => parts !== undefined);
     for (const { name, key, parts } of texts) tests.vector(name, () => snakeCase(parseKey(key)), parts);
@@ -40,7 +42,7 @@ export async function checkInPage(claviger, load) {
   });
 }
 
-function checking(atImport, entry, run) {
+async function checking(atImport, entry, run) {
   const failed = [];
   let passed = 0;
   const test = (name, act, expected) => {
@@ -53,7 +55,7 @@ function checking(atImport, entry, run) {
     if (said !== inOrder(expected)) failed.push(`${name}: ${said} instead of ${inOrder(expected)}`);
     return said === inOrder(expected);
   };
-  run({
+  await run({
     also: test,
     vector: (name, act, expected) => {
       if (test(name, act, expected)) passed += 1;
@@ -102,6 +104,33 @@ function keyrings({ ClavigerError, Verifier }, { keyring: { verifiers, cases, re
     };
     tests.vector(name, take, outcome);
   }
+}
+
+function webhooks({ Webhook }, { webhooks: { cases } }, tests) {
+  for (const { name, secrets, tolerance, headers, body_base64: body, now, verdict } of cases) {
+    const said = () => new Webhook({ secrets, tolerance }).verify(headers, decode(body), { now });
+    tests.vector(name, said, verdict);
+  }
+}
+
+/** Of signed requests those of which RFC 9421 says what becomes of them. */
+async function signatures({ SignatureVerifier }, { signatures: { key_base64: key, now, cases } }, tests) {
+  const nothingButTheRfc = { requiredComponents: [], requireContentDigest: false, requireCreated: false, maxAge: null, nonce: "never" };
+  const verifier = new SignatureVerifier({ anyKey: decode(key), ...nothingButTheRfc });
+  for (const { name, expect, request, signature_input: input, signature } of cases) {
+    if (expect === "policy") continue;
+    const { method, target_uri: url, request_target: requestTarget, fields, body } = request;
+    const headers = fields.map(([name, value]) => [name, byteString(value)]);
+    if (input !== undefined) headers.push(["Signature-Input", byteString(input)]);
+    if (signature !== undefined) headers.push(["Signature", byteString(signature)]);
+    const { verified } = await verifier.verify({ method, url, requestTarget: requestTarget ?? undefined, headers }, { now, body });
+    tests.vector(name, () => (verified ? "accept" : "reject"), expect);
+  }
+}
+
+/** A text in UTF-8 as headers have it: a character for each byte. */
+function byteString(text) {
+  return Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join("");
 }
 
 function generating({ Verifier, generateKey, generateSharedSecret, version }, tests) {

@@ -20,7 +20,7 @@ mod wasm;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 use step::{cargo, note};
 use wasm::HostModule;
 
@@ -86,6 +86,18 @@ enum Task {
     },
     /// Write the golden vectors and the generated TypeScript; a test compares them
     Vectors,
+    /// Run files of signed requests (RFC 9421) natively, through wasmtime and in Node; print what differs, and the sums
+    Conformance {
+        /// The files, of the form of tests/vectors/signatures.json
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// What is demanded of signatures: permissive (nothing but the RFC) or default (what a verifier demands)
+        #[arg(long, default_value = "permissive")]
+        policy: String,
+        /// Print JSON: a line for each case, and one with the sums
+        #[arg(long)]
+        json: bool,
+    },
     /// Everything that must hold before a change lands: fmt, clippy, no_std builds, test, size
     Ci {
         /// Also what takes long: every runtime and bundler
@@ -141,6 +153,10 @@ fn perform(task: Task) -> Result<()> {
         Task::Vectors => {
             step::run(&mut cargo(["run", "--quiet", "--package", "claviger-parity", "--bin", "vectors"]))
         }
+        Task::Conformance { files, policy, json } => {
+            build(HostModule::Update)?;
+            conformance(&files, &policy, json)
+        }
         Task::Ci { full } => ci::ci(full),
     }
 }
@@ -151,6 +167,15 @@ fn build(host_module: HostModule) -> Result<()> {
     wasm::build_for_js()?;
     npm::pack()?;
     npm::install_consumer()
+}
+
+fn conformance(files: &[PathBuf], policy: &str, json: bool) -> Result<()> {
+    note("running signed requests natively, through wasmtime and in Node");
+    let mut run = cargo(["run", "--quiet", "--package", "claviger-parity", "--bin", "conformance", "--"]);
+    // From where this was called: the program starts at the top.
+    let files = files.iter().map(std::path::absolute).collect::<std::io::Result<Vec<_>>>()?;
+    run.args(["--policy", policy]).args(json.then_some("--json")).args(files);
+    step::run(&mut run)
 }
 
 /// Fails if something public has no documentation, or a link leads nowhere.
@@ -186,5 +211,9 @@ fn test(packages: &packages::Wanted) -> Result<()> {
     if vectors.is_dir() {
         tests.env("CLAVIGER_TEST_VECTORS", vectors);
     }
-    step::run(&mut tests)
+    step::run(&mut tests)?;
+    let sample = step::root().join("../shared/vectors/rfc9421/verify-cases-sample.json");
+    let files =
+        [Some(step::root().join("tests/vectors/signatures.json")), sample.is_file().then_some(sample)];
+    conformance(&files.into_iter().flatten().collect::<Vec<_>>(), "permissive", false)
 }

@@ -24,9 +24,12 @@ export function common() {
   const keyrings = readdirSync(join(golden, "keyring")).filter((file) => !file.endsWith(".json"));
   const files = keyrings.map((file) => [file, readFileSync(join(golden, "keyring", file), "base64")]);
   const vectors = { keys: json("keys.json"), keyring: json("keyring/cases.json"), files: Object.fromEntries(files) };
+  vectors.webhooks = json("webhooks.json");
+  vectors.signatures = json("signatures.json");
   writeFileSync(join(folder, "vectors.json"), JSON.stringify(vectors));
   const { cases } = vectors.keys;
-  const all = cases.length + vectors.keyring.cases.length + vectors.keyring.replacements.length;
+  const signed = vectors.signatures.cases.filter(({ expect }) => expect !== "policy").length + vectors.webhooks.cases.length;
+  const all = cases.length + vectors.keyring.cases.length + vectors.keyring.replacements.length + signed;
   return { folder, vectors, all, inPage: cases.filter(({ parts }) => parts !== undefined).length };
 }
 

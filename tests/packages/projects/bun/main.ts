@@ -3,6 +3,6 @@ import { checkUsing } from "./using.mjs";
 import * as claviger from "claviger";
 
 const vectors = await Bun.file("vectors.json").json();
-const report = check(claviger, vectors, import.meta.resolve("claviger"));
+const report = await check(claviger, vectors, import.meta.resolve("claviger"));
 report.failed.push(...checkUsing(claviger));
 console.log(JSON.stringify(report));

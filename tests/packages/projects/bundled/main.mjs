@@ -3,4 +3,4 @@ import * as claviger from "claviger";
 import { readFileSync } from "node:fs";
 
 const vectors = JSON.parse(readFileSync("vectors.json", "utf8"));
-console.log(JSON.stringify(check(claviger, vectors)));
+check(claviger, vectors).then((report) => console.log(JSON.stringify(report)));

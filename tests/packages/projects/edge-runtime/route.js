@@ -5,5 +5,5 @@ import * as claviger from "claviger";
 const AT_IMPORT = ["WebAssembly.Instance"];
 
 export default async function route(request) {
-  return Response.json(check(claviger, await request.json(), undefined, AT_IMPORT));
+  return Response.json(await check(claviger, await request.json(), undefined, AT_IMPORT));
 }

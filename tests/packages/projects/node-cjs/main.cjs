@@ -3,4 +3,4 @@ const claviger = require("claviger");
 const { readFileSync } = require("node:fs");
 
 const vectors = JSON.parse(readFileSync("vectors.json", "utf8"));
-console.log(JSON.stringify(check(claviger, vectors, require.resolve("claviger"))));
+check(claviger, vectors, require.resolve("claviger")).then((report) => console.log(JSON.stringify(report)));

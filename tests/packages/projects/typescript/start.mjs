@@ -3,6 +3,6 @@ import { checkUsing, claviger } from "./out/main.js";
 import { readFileSync } from "node:fs";
 
 const vectors = JSON.parse(readFileSync("vectors.json", "utf8"));
-const report = check(claviger, vectors, import.meta.resolve("claviger"));
+const report = await check(claviger, vectors, import.meta.resolve("claviger"));
 report.failed.push(...checkUsing());
 console.log(JSON.stringify(report));

@@ -3,4 +3,4 @@ import * as claviger from "claviger";
 import { readFileSync } from "node:fs";
 
 const vectors = JSON.parse(readFileSync("vectors.json", "utf8"));
-console.log(JSON.stringify(check(claviger, vectors, import.meta.resolve("claviger"))));
+check(claviger, vectors, import.meta.resolve("claviger")).then((report) => console.log(JSON.stringify(report)));

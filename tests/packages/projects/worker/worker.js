@@ -8,7 +8,7 @@ const AT_IMPORT = ["WebAssembly.Instance"];
 export default {
   async fetch(request) {
     if (request.method !== "POST") return new Response("POST the vectors\n", { status: 405 });
-    const report = check(claviger, await request.json(), undefined, AT_IMPORT);
+    const report = await check(claviger, await request.json(), undefined, AT_IMPORT);
     report.failed.push(...checkUsing(claviger));
     return Response.json(report);
   },
