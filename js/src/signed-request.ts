@@ -2,8 +2,8 @@
 import { request_room } from "../wasm/claviger.js";
 import { type Facts, writeContext } from "./context.js";
 import { ClavigerError, requireObject, requireString, wrongType } from "./errors.js";
-import { encoder } from "./exchange.js";
-import { type Body, type HeaderValue, type RequestLike, type SignedRequestLike, requestValuesOf } from "./headers.js";
+import { decoder, encoder } from "./exchange.js";
+import { type Body, type HeaderValue, type RequestLike, type SignedRequestLike, requestValuesOf, sentValuesOf } from "./headers.js";
 import type { ReplayEntry } from "./replay.js";
 import { wasmMemory } from "./wasm.js";
 
@@ -38,6 +38,12 @@ const LEAST_ROOM = 16_384;
 /** As many as all signatures of a request may cover, and one more. */
 const MOST_NAMES = 513;
 const LONGEST_INPUT = 8192;
+
+const SIGNATURE_INPUT = "signature-input";
+const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
+const AT = 64;
+const EQUALS = 61;
+const SLASH = 47;
 
 let room: Uint8Array | undefined;
 let words: Uint32Array | undefined;
@@ -117,22 +123,26 @@ export interface SignedRequest {
   readonly record: RequestRecord;
   /** The values of its `Content-Digest`. */
   readonly digests: readonly HeaderValue[];
+  /** What it was read of: see {@link unpaired}. */
+  readonly given: RequestLike;
 }
 
 /** Reads what of a request its signatures can cover. */
 export function readSignedRequest(request: SignedRequestLike, origin: string | undefined): SignedRequest {
-  const { method } = requireObject("request", request);
+  requireObject("request", request);
   const given = unpaired(request);
+  const { method, headers, rawHeaders } = given;
   const target = targetOf(given, origin);
-  const inputs = requestValuesOf(given, "signature-input");
-  const fields: [string, string][] = inputs.map(([value]) => ["signature-input", value]);
+  const inputs = sentValuesOf(headers, rawHeaders, SIGNATURE_INPUT);
+  const fields: [string, string][] = [];
+  for (const [value] of inputs) fields.push([SIGNATURE_INPUT, value]);
   let digests: readonly HeaderValue[] = [];
   for (const name of namesIn(inputs)) {
-    const values = requestValuesOf(given, name);
+    const values = sentValuesOf(headers, rawHeaders, name);
     if (name === "content-digest") digests = values;
     for (const [value] of values) fields.push([name, value]);
   }
-  return { record: new RequestRecord(requireString("request.method", method), target, fields), digests };
+  return { record: new RequestRecord(requireString("request.method", method), target, fields), digests, given };
 }
 
 /** The same with a flat list for a list of pairs. */
@@ -154,12 +164,28 @@ function namesIn(inputs: readonly HeaderValue[]): Set<string> {
     length += text.length;
     // The core reads nothing of it.
     if (length > LONGEST_INPUT) break;
-    const quoted = /"([!#$%&'*+.^_`|~0-9a-z-]+)"/g;
-    for (let found = quoted.exec(text); found !== null && names.size < MOST_NAMES; found = quoted.exec(text)) {
-      if (found[1] !== "signature-input") names.add(found[1] as string);
+    let start = text.indexOf('"');
+    while (start >= 0 && names.size < MOST_NAMES) {
+      const end = text.indexOf('"', start + 1);
+      if (end < 0) break;
+      if (mayBeNamed(text, start)) {
+        const name = text.slice(start + 1, end);
+        if (FIELD_NAME.test(name)) {
+          if (name !== SIGNATURE_INPUT) names.add(name);
+          start = text.indexOf('"', end + 1);
+          continue;
+        }
+      }
+      // What ended here may as well begin.
+      start = end;
     }
   }
   return names;
+}
+
+/** Whether a name of a field may stand in these quotes: no derived component does, and no value of a parameter. */
+function mayBeNamed(text: string, quote: number): boolean {
+  return text.charCodeAt(quote + 1) !== AT && text.charCodeAt(quote - 1) !== EQUALS;
 }
 
 /** Looks an origin over. */
@@ -173,12 +199,17 @@ function targetOf(request: RequestLike, origin: string | undefined): Target {
   const { originalUrl, rawHeaders, requestTarget = "" } = request;
   // A router of Express takes from `url` what it is mounted at.
   const url = requireString("request.url", originalUrl ?? request.url);
-  const start = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i.exec(url)?.[0];
-  if (start !== undefined) {
-    if (rawHeaders === undefined) return { uri: origin === undefined ? url : origin + url.slice(start.length), requestTarget };
-    return { uri: required(origin) + url.slice(start.length), requestTarget: url };
+  const isPath = url.charCodeAt(0) === SLASH;
+  if (!isPath && /^[a-z][a-z0-9+.-]*:\/\//i.test(url)) {
+    if (rawHeaders === undefined) return { uri: origin === undefined ? url : origin + behindAuthority(url), requestTarget };
+    return { uri: required(origin) + behindAuthority(url), requestTarget: url };
   }
-  return url.startsWith("/") ? { uri: required(origin) + url, requestTarget } : { uri: required(origin), requestTarget: url };
+  return isPath ? { uri: required(origin) + url, requestTarget } : { uri: required(origin), requestTarget: url };
+}
+
+/** What stands behind the authority of a whole url. */
+function behindAuthority(url: string): string {
+  return url.replace(/^[^:]*:\/\/[^/?#]*/, "");
 }
 
 function required(origin: string | undefined): string {
@@ -222,10 +253,11 @@ export function bytesOf(parameter: string, body: unknown): Uint8Array {
 
 /** Whether there may be content: doubt says so. */
 function mayHaveBody(request: RequestLike): boolean {
-  if (isReadable(request) && request.body === null) return false;
+  const readable = isReadable(request);
+  if (readable && request.body === null) return false;
   const lengths = requestValuesOf(request, "content-length");
   if (lengths.length > 0) return lengths.some(([length]) => !/^0+$/.test(length));
-  if (isReadable(request)) return true;
+  if (readable) return true;
   if (requestValuesOf(request, "transfer-encoding").length > 0) return true;
   // HTTP/2 needs neither.
   const { httpVersionMajor = 1, stream } = request;
@@ -252,17 +284,17 @@ async function hashed(content: Uint8Array, digests: readonly HeaderValue[]): Pro
   return kind === 0 ? UNKNOWN : { kind, bytes: bytes.subarray(0, length) };
 }
 
-const DIGITS = "0123456789abcdef";
+const digits = /* @__PURE__ */ new Uint8Array(64);
 
 /** What is to be remembered of a nonce, from the ten numbers in which the core says it; `undefined` if nothing is. */
 export function readReplay(numbers: Uint32Array, at: number): ReplayEntry | undefined {
   const low = numbers[at] as number;
   const high = numbers[at + 1] as number;
   if (low === 0 && high === 0) return undefined;
-  let id = "";
-  for (let word = at + 2; word < at + 10; word += 1) {
-    const four = numbers[word] as number;
-    for (let shift = 0; shift < 32; shift += 8) id += DIGITS.charAt((four >>> (shift + 4)) & 15) + DIGITS.charAt((four >>> shift) & 15);
+  for (let place = 0; place < 64; place += 1) {
+    // Of each byte the high half comes first.
+    const half = ((numbers[at + 2 + (place >>> 3)] as number) >>> (((place & 7) ^ 1) << 2)) & 15;
+    digits[place] = half + (half < 10 ? 48 : 87);
   }
-  return { id, keepUntil: Math.min(low + high * 0x1_0000_0000, Number.MAX_SAFE_INTEGER) };
+  return { id: decoder.decode(digits), keepUntil: Math.min(low + high * 0x1_0000_0000, Number.MAX_SAFE_INTEGER) };
 }
