@@ -197,8 +197,24 @@ function readVerdict(numbers: Uint32Array, at: number): SignatureVerdict {
   };
 }
 
-function text({ buffer }: Uint32Array, start: number, length: number): string {
-  return decoder.decode(new Uint8Array(buffer, start, length));
+/** The last text that was read, if it is one of ASCII. */
+let lastText = "";
+
+function text(numbers: Uint32Array, start: number, length: number): string {
+  if (isLastText(numbers, start, length)) return lastText;
+  const text = decoder.decode(new Uint8Array(numbers.buffer, start, length));
+  if (text.length === length) lastText = text;
+  return text;
+}
+
+/** Most requests name the key that the one before did. */
+function isLastText(numbers: Uint32Array, start: number, length: number): boolean {
+  if (length !== lastText.length) return false;
+  for (let at = 0; at < length; at += 1) {
+    const place = start + at;
+    if ((((numbers[place >>> 2] as number) >>> ((place & 3) << 3)) & 0xff) !== lastText.charCodeAt(at)) return false;
+  }
+  return true;
 }
 
 /** A signed number of 64 bits. */

@@ -78,11 +78,12 @@ export class RequestRecord {
   readonly #head: string;
   readonly #texts: number;
 
-  constructor(method: string, target: Target, fields: readonly (readonly [name: string, value: string])[]) {
-    let head = `${method}\0${target.uri}\0${target.requestTarget}`;
-    for (const [name, value] of fields) head += `\0${name}\0${value}`;
+  /** `fields` are names and values in turn. */
+  constructor(method: string, { uri, requestTarget }: Target, fields: readonly string[]) {
+    let head = `${method}\0${uri}\0${requestTarget}`;
+    for (let at = 0; at < fields.length; at += 1) head += "\0" + fields[at];
     this.#head = head;
-    this.#texts = 3 + 2 * fields.length;
+    this.#texts = 3 + fields.length;
   }
 
   /** Writes it into the buffer of requests, with its content and maybe a context behind it. */
@@ -134,15 +135,21 @@ export function readSignedRequest(request: SignedRequestLike, origin: string | u
   const { method, headers, rawHeaders } = given;
   const target = targetOf(given, origin);
   const inputs = sentValuesOf(headers, rawHeaders, SIGNATURE_INPUT);
-  const fields: [string, string][] = [];
-  for (const [value] of inputs) fields.push([SIGNATURE_INPUT, value]);
+  const fields: string[] = [];
+  addFields(fields, SIGNATURE_INPUT, inputs);
   let digests: readonly HeaderValue[] = [];
-  for (const name of namesIn(inputs)) {
+  const names = namesIn(inputs);
+  for (let at = 0; at < names.length; at += 1) {
+    const name = names[at] as string;
     const values = sentValuesOf(headers, rawHeaders, name);
     if (name === "content-digest") digests = values;
-    for (const [value] of values) fields.push([name, value]);
+    addFields(fields, name, values);
   }
   return { record: new RequestRecord(requireString("request.method", method), target, fields), digests, given };
+}
+
+function addFields(fields: string[], name: string, values: readonly HeaderValue[]): void {
+  for (let at = 0; at < values.length; at += 1) fields.push(name, (values[at] as HeaderValue)[0]);
 }
 
 /** The same with a flat list for a list of pairs. */
@@ -153,34 +160,48 @@ export function unpaired(request: SignedRequestLike): RequestLike {
   return { method, url, requestTarget, body, headers: headers.flat() as string[] };
 }
 
+/** What the components of the last signature were, up to the bracket behind them, and the names in it. */
+let lastCovered = "";
+let lastNames: readonly string[] = [];
+
 /**
  * The names of the fields that may be covered: every text in quotes that can be one. What is not found here is missing in the
  * record, and the core denies what covers it.
  */
-function namesIn(inputs: readonly HeaderValue[]): Set<string> {
+function namesIn(inputs: readonly HeaderValue[]): readonly string[] {
+  const only = inputs.length === 1 ? (inputs[0] as HeaderValue)[0] : "";
+  // Most requests cover what the one before did, and what differs stands behind it.
+  if (lastCovered !== "" && only.startsWith(lastCovered) && !only.includes(")", lastCovered.length) && only.length <= LONGEST_INPUT) {
+    return lastNames;
+  }
   const names = new Set(["signature"]);
   let length = 0;
   for (const [text] of inputs) {
     length += text.length;
     // The core reads nothing of it.
     if (length > LONGEST_INPUT) break;
-    let start = text.indexOf('"');
-    while (start >= 0 && names.size < MOST_NAMES) {
-      const end = text.indexOf('"', start + 1);
-      if (end < 0) break;
-      if (mayBeNamed(text, start)) {
-        const name = text.slice(start + 1, end);
-        if (FIELD_NAME.test(name)) {
-          if (name !== SIGNATURE_INPUT) names.add(name);
-          start = text.indexOf('"', end + 1);
-          continue;
-        }
-      }
-      // What ended here may as well begin.
-      start = end;
-    }
+    addNames(names, text, text.lastIndexOf(")"));
   }
-  return names;
+  const found = [...names];
+  if (only.length <= LONGEST_INPUT) {
+    lastCovered = only.slice(0, only.lastIndexOf(")") + 1);
+    lastNames = found;
+  }
+  return found;
+}
+
+/** Adds those before `end`: no component is behind the last bracket. */
+function addNames(names: Set<string>, text: string, end: number): void {
+  let start = text.indexOf('"');
+  while (start >= 0 && names.size < MOST_NAMES) {
+    const next = text.indexOf('"', start + 1);
+    if (next < 0 || next > end) return;
+    const name = mayBeNamed(text, start) ? text.slice(start + 1, next) : "";
+    const isName = FIELD_NAME.test(name);
+    if (isName && name !== SIGNATURE_INPUT) names.add(name);
+    // What ends no name may as well begin one.
+    start = isName ? text.indexOf('"', next + 1) : next;
+  }
 }
 
 /** Whether a name of a field may stand in these quotes: no derived component does, and no value of a parameter. */
