@@ -162,7 +162,7 @@ export function unpaired(request: SignedRequestLike): RequestLike {
 
 /** What the components of the last signature were, up to the bracket behind them, and the names in it. */
 let lastCovered = "";
-let lastNames: readonly string[] = [];
+let lastNames: readonly string[] = ["signature"];
 
 /**
  * The names of the fields that may be covered: every text in quotes that can be one. What is not found here is missing in the
@@ -171,9 +171,7 @@ let lastNames: readonly string[] = [];
 function namesIn(inputs: readonly HeaderValue[]): readonly string[] {
   const only = inputs.length === 1 ? (inputs[0] as HeaderValue)[0] : "";
   // Most requests cover what the one before did, and what differs stands behind it.
-  if (lastCovered !== "" && only.startsWith(lastCovered) && !only.includes(")", lastCovered.length) && only.length <= LONGEST_INPUT) {
-    return lastNames;
-  }
+  if (only !== "" && only.length <= LONGEST_INPUT && only.startsWith(lastCovered) && only.indexOf(")", lastCovered.length) < 0) return lastNames;
   const names = new Set(["signature"]);
   let length = 0;
   for (const [text] of inputs) {
@@ -183,7 +181,7 @@ function namesIn(inputs: readonly HeaderValue[]): readonly string[] {
     addNames(names, text, text.lastIndexOf(")"));
   }
   const found = [...names];
-  if (only.length <= LONGEST_INPUT) {
+  if (only !== "" && only.length <= LONGEST_INPUT) {
     lastCovered = only.slice(0, only.lastIndexOf(")") + 1);
     lastNames = found;
   }
