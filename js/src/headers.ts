@@ -61,7 +61,9 @@ export function valuesOf(headers: HeadersLike, name: string): HeaderValue[] {
     add(values, headers.get(name), true, name);
     return values;
   }
-  for (const given of Object.keys(headers)) {
+  const names = Object.keys(headers);
+  for (let at = 0; at < names.length; at += 1) {
+    const given = names[at] as string;
     if (!isNamed(given, name)) continue;
     const value = (headers as Readonly<Record<string, unknown>>)[given];
     if (isList(value)) for (const one of value) add(values, one, false, name);

@@ -171,7 +171,9 @@ let lastNames: readonly string[] = ["signature"];
 function namesIn(inputs: readonly HeaderValue[]): readonly string[] {
   const only = inputs.length === 1 ? (inputs[0] as HeaderValue)[0] : "";
   // Most requests cover what the one before did, and what differs stands behind it.
-  if (only !== "" && only.length <= LONGEST_INPUT && only.startsWith(lastCovered) && only.indexOf(")", lastCovered.length) < 0) return lastNames;
+  const mayBeSame = only !== "" && only.length <= LONGEST_INPUT && !only.includes(")", lastCovered.length);
+  // V8 compares so several times as fast as by `startsWith`.
+  if (mayBeSame && only.slice(0, lastCovered.length) === lastCovered) return lastNames;
   const names = new Set(["signature"]);
   let length = 0;
   for (const [text] of inputs) {
@@ -310,10 +312,14 @@ export function readReplay(numbers: Uint32Array, at: number): ReplayEntry | unde
   const low = numbers[at] as number;
   const high = numbers[at + 1] as number;
   if (low === 0 && high === 0) return undefined;
-  for (let place = 0; place < 64; place += 1) {
-    // Of each byte the high half comes first.
-    const half = ((numbers[at + 2 + (place >>> 3)] as number) >>> (((place & 7) ^ 1) << 2)) & 15;
-    digits[place] = half + (half < 10 ? 48 : 87);
+  for (let place = 0; place < 64; place += 2) {
+    const byte = (numbers[at + 2 + (place >>> 3)] as number) >>> ((place & 6) << 2);
+    digits[place] = digit((byte >>> 4) & 15);
+    digits[place + 1] = digit(byte & 15);
   }
   return { id: decoder.decode(digits), keepUntil: Math.min(low + high * 0x1_0000_0000, Number.MAX_SAFE_INTEGER) };
+}
+
+function digit(number: number): number {
+  return number + (number < 10 ? 48 : 87);
 }
