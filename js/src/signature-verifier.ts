@@ -174,12 +174,12 @@ export class SignatureVerifier {
   #decide(written: Written, { kind }: Content, now: number): SignatureVerdict {
     if (this.#keys === undefined) throw disposed();
     verify_signature(this.#keys, written.head, written.texts, kind, written.content, now);
-    return readVerdict(wordsOfMemory(), exchanged() / 4);
+    return readSignatureVerdict(wordsOfMemory(), exchanged() / 4);
   }
 }
 
 /** Reads the record of the core, which is in memory from this number on. */
-function readVerdict(numbers: Uint32Array, at: number): SignatureVerdict {
+function readSignatureVerdict(numbers: Uint32Array, at: number): SignatureVerdict {
   const head = numbers[at];
   // The core has left nothing.
   if (head === undefined) return { verified: false, code: "verifier_fault" };
@@ -190,17 +190,17 @@ function readVerdict(numbers: Uint32Array, at: number): SignatureVerdict {
   const keyidLength = head >>> 16;
   return {
     verified: true,
-    keyid: flags & HAS_KEYID ? text(numbers, texts, keyidLength) : null,
-    created: flags & HAS_CREATED ? time(numbers, at + 2) : null,
-    expires: flags & HAS_EXPIRES ? time(numbers, at + 4) : null,
-    tag: flags & HAS_TAG ? text(numbers, texts + keyidLength, (numbers[at + 1] as number) & 0xffff) : null,
+    keyid: flags & HAS_KEYID ? readText(numbers, texts, keyidLength) : null,
+    created: flags & HAS_CREATED ? readTime(numbers, at + 2) : null,
+    expires: flags & HAS_EXPIRES ? readTime(numbers, at + 4) : null,
+    tag: flags & HAS_TAG ? readText(numbers, texts + keyidLength, (numbers[at + 1] as number) & 0xffff) : null,
   };
 }
 
 /** The last text that was read, if it is one of ASCII. */
 let lastText = "";
 
-function text(numbers: Uint32Array, start: number, length: number): string {
+function readText(numbers: Uint32Array, start: number, length: number): string {
   if (isLastText(numbers, start, length)) return lastText;
   const text = decoder.decode(new Uint8Array(numbers.buffer, start, length));
   if (text.length === length) lastText = text;
@@ -218,6 +218,6 @@ function isLastText(numbers: Uint32Array, start: number, length: number): boolea
 }
 
 /** A signed number of 64 bits. */
-function time(numbers: Uint32Array, at: number): number {
+function readTime(numbers: Uint32Array, at: number): number {
   return (numbers[at] as number) + ((numbers[at + 1] as number) | 0) * 0x1_0000_0000;
 }

@@ -305,21 +305,22 @@ async function hashed(content: Uint8Array, digests: readonly HeaderValue[]): Pro
   return kind === 0 ? UNKNOWN : { kind, bytes: bytes.subarray(0, length) };
 }
 
-const digits = /* @__PURE__ */ new Uint8Array(64);
+let idDigits: Uint8Array | undefined;
 
 /** What is to be remembered of a nonce, from the ten numbers in which the core says it; `undefined` if nothing is. */
 export function readReplay(numbers: Uint32Array, at: number): ReplayEntry | undefined {
   const low = numbers[at] as number;
   const high = numbers[at + 1] as number;
   if (low === 0 && high === 0) return undefined;
+  const digits = (idDigits ??= new Uint8Array(64));
   for (let place = 0; place < 64; place += 2) {
     const byte = (numbers[at + 2 + (place >>> 3)] as number) >>> ((place & 6) << 2);
-    digits[place] = digit((byte >>> 4) & 15);
-    digits[place + 1] = digit(byte & 15);
+    digits[place] = hexDigit((byte >>> 4) & 15);
+    digits[place + 1] = hexDigit(byte & 15);
   }
   return { id: decoder.decode(digits), keepUntil: Math.min(low + high * 0x1_0000_0000, Number.MAX_SAFE_INTEGER) };
 }
 
-function digit(number: number): number {
+function hexDigit(number: number): number {
   return number + (number < 10 ? 48 : 87);
 }
