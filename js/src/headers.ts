@@ -1,5 +1,5 @@
 /** Header fields of requests, in each form in which runtimes give them. */
-import { requireObject, requireString, wrongType } from "./errors.js";
+import { requireObject, wrongType } from "./errors.js";
 
 /**
  * The header fields of a request: `Headers` of the Fetch API, or anything with such a `get`; a record of them, as Node's
@@ -50,31 +50,41 @@ export type HeaderValue = readonly [text: string, mayBeJoined: boolean];
 /** The values of a header, whose name is in lower case. @internal */
 export function valuesOf(headers: HeadersLike, name: string): HeaderValue[] {
   const values: HeaderValue[] = [];
-  const add = (value: unknown, mayBeJoined: boolean) => {
-    if (value !== undefined && value !== null) values.push([requireString(`headers["${name}"]`, value), mayBeJoined]);
-  };
   if (isList(headers)) {
-    for (let at = 0; at < headers.length; at += 2) if (isNamed(headers[at], name)) add(headers[at + 1], false);
+    for (let at = 0; at < headers.length; at += 2) if (isNamed(headers[at], name)) add(values, headers[at + 1], false, name);
     return values;
   }
   if (typeof headers !== "object" || headers === null) {
     throw wrongType("headers", "Headers, a record, or a list of names and values", headers);
   }
   if (typeof headers.get === "function") {
-    add(headers.get(name), true);
+    add(values, headers.get(name), true, name);
     return values;
   }
-  for (const [given, value] of Object.entries(headers)) {
+  const names = Object.keys(headers);
+  for (let at = 0; at < names.length; at += 1) {
+    const given = names[at] as string;
     if (!isNamed(given, name)) continue;
-    if (isList(value)) for (const one of value) add(one, false);
-    else add(value, true);
+    const value = (headers as Readonly<Record<string, unknown>>)[given];
+    if (isList(value)) for (const one of value) add(values, one, false, name);
+    else add(values, value, true, name);
   }
   return values;
+}
+
+function add(values: HeaderValue[], value: unknown, mayBeJoined: boolean, name: string): void {
+  if (typeof value === "string") values.push([value, mayBeJoined]);
+  else if (value !== undefined && value !== null) throw wrongType(`headers["${name}"]`, "a string", value);
 }
 
 /** The values of a header of a request, by all that is known of it. @internal */
 export function requestValuesOf(request: RequestLike, name: string): HeaderValue[] {
   const { headers, rawHeaders } = requireObject("request", request) as unknown as RequestLike;
+  return sentValuesOf(headers, rawHeaders, name);
+}
+
+/** The same, of what was read of the request before. @internal */
+export function sentValuesOf(headers: HeadersLike, rawHeaders: readonly string[] | undefined, name: string): HeaderValue[] {
   const values = valuesOf(headers, name);
   // What a program has taken away is gone.
   if (rawHeaders === undefined || values.length === 0) return values;
@@ -88,5 +98,5 @@ function isList(value: unknown): value is readonly unknown[] {
 }
 
 function isNamed(given: unknown, name: string): boolean {
-  return typeof given === "string" && given.length === name.length && given.toLowerCase() === name;
+  return typeof given === "string" && given.length === name.length && (given === name || given.toLowerCase() === name);
 }

@@ -163,11 +163,11 @@ export class RequestSigner {
     const digest = hasBody ? await digestOf(bytes) : undefined;
     if (hasBody && !terms.components.includes("content-digest")) terms.components.push("content-digest");
     const given = unpaired({ headers });
-    const fields: [string, string][] = [];
+    const fields: string[] = [];
     for (const name of new Set(terms.components.map(nameOf))) {
       if (name.startsWith("@")) continue;
-      if (name === "content-digest" && digest !== undefined) fields.push([name, digest]);
-      else for (const [value] of requestValuesOf(given, name)) fields.push([name, value]);
+      if (name === "content-digest" && digest !== undefined) fields.push(name, digest);
+      else for (const [value] of requestValuesOf(given, name)) fields.push(name, value);
     }
     const target = { uri: requireString("request.url", url), requestTarget: "" };
     const record = new RequestRecord(requireString("request.method", method), target, fields);

@@ -14,7 +14,6 @@ import {
   readOrigin,
   readReplay,
   readSignedRequest,
-  unpaired,
   wordsOfMemory,
 } from "./signed-request.js";
 import { OUTPUT_LENGTH, type Verdict } from "./verdict.js";
@@ -102,8 +101,7 @@ export class RequestVerifier implements KeyVerifier {
    */
   async verifySigned(request: SignedRequestLike, options: VerifySignedOptions = {}): Promise<Verdict> {
     const now = readNow("options", options);
-    const { record, digests } = readSignedRequest(request, readOrigin(options.origin) ?? this.#origin);
-    const given = unpaired(request);
+    const { record, digests, given } = readSignedRequest(request, readOrigin(options.origin) ?? this.#origin);
     const first = contentOf(given, digests, options.body);
     let content: Content = first instanceof Promise ? await first : first;
     let replay: ReplayEntry | undefined;
@@ -130,7 +128,8 @@ export class RequestVerifier implements KeyVerifier {
     }
     const { store } = this.#policy;
     if (!verdict.verified || replay === undefined || store === undefined) return verdict;
-    const answer = await askStore(store, replay, now);
+    const asked = askStore(store, replay, now);
+    const answer = typeof asked === "string" ? asked : await asked;
     return answer === "fresh" ? verdict : overruled(verdict, notFresh(answer));
   }
 }

@@ -123,14 +123,27 @@ export function putPolicy(policy: ReadPolicy): void {
   exchange.put(policy.record);
 }
 
-/** Asks about a nonce. What fails, or answers something else, cannot tell. */
-export async function askStore(store: ReplayStore, entry: ReplayEntry, now: number): Promise<ReplayAnswer> {
+/** Asks about a nonce. What fails, or answers something else, cannot tell. It waits for nothing that is here already. */
+export function askStore(store: ReplayStore, entry: ReplayEntry, now: number): ReplayAnswer | Promise<ReplayAnswer> {
   try {
-    const answer = await store.checkAndInsert(entry, Math.floor(now));
-    return answer === "fresh" || answer === "seen" ? answer : "unavailable";
+    const answer = store.checkAndInsert(entry, Math.floor(now));
+    return isAnswer(answer) ? answer : awaitAnswer(answer);
   } catch {
     return "unavailable";
   }
+}
+
+async function awaitAnswer(answer: unknown): Promise<ReplayAnswer> {
+  try {
+    const awaited = await answer;
+    return isAnswer(awaited) ? awaited : "unavailable";
+  } catch {
+    return "unavailable";
+  }
+}
+
+function isAnswer(answer: unknown): answer is "fresh" | "seen" {
+  return answer === "fresh" || answer === "seen";
 }
 
 /** The denial of a request whose nonce is not fresh. */

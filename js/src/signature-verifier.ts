@@ -1,20 +1,22 @@
 /** Signatures by keys that are no API keys: integration secrets, and keys that were agreed elsewhere. */
-import { add_signature_key, drop_signature_keys, new_signature_keys, verify_signature } from "../wasm/claviger.js";
+import { add_signature_key, drop_signature_keys, exchanged, new_signature_keys, verify_signature } from "../wasm/claviger.js";
 import { readNow } from "./context.js";
 import { type DenialCode, denialCodes } from "./denial-codes.js";
 import { requireBytes, requireObject, requireString, wrongType } from "./errors.js";
+import { decoder } from "./exchange.js";
 import type { Body, SignedRequestLike } from "./headers.js";
 import { disposed } from "./lifetime.js";
 import { type ReadPolicy, type SignatureOptions, askStore, notFresh, putPolicy, readPolicy } from "./signature-policy.js";
 import {
   type Content,
   LATER,
+  type Written,
   contentOf,
   readContent,
   readOrigin,
   readReplay,
   readSignedRequest,
-  unpaired,
+  wordsOfMemory,
 } from "./signed-request.js";
 import { exchange } from "./wasm.js";
 
@@ -130,21 +132,22 @@ export class SignatureVerifier {
    */
   async verify(request: SignedRequestLike, options: VerifySignatureOptions = {}): Promise<SignatureVerdict> {
     const now = readNow("options", options);
-    const { record, digests } = readSignedRequest(request, readOrigin(options.origin) ?? this.#origin);
-    const given = unpaired(request);
-    let content = await contentOf(given, digests, options.body);
+    const { record, digests, given } = readSignedRequest(request, readOrigin(options.origin) ?? this.#origin);
+    const first = contentOf(given, digests, options.body);
+    let content = first instanceof Promise ? await first : first;
     let verdict = this.#decide(record.write(content), content, now);
-    if (content === LATER && verdict[0].verified) {
+    if (content === LATER && verdict.verified) {
       // Nobody makes it read a body who is not proved.
       content = await readContent(given, digests);
       verdict = this.#decide(record.write(content), content, now);
     }
-    const [verified, numbers] = verdict;
-    const replay = verified.verified ? readReplay(numbers, REPLAY_AT) : undefined;
     const { store } = this.#policy;
-    if (replay === undefined || store === undefined) return verified;
-    const answer = await askStore(store, replay, now);
-    return answer === "fresh" ? verified : { verified: false, code: notFresh(answer) };
+    if (!verdict.verified || store === undefined) return verdict;
+    const replay = readReplay(wordsOfMemory(), exchanged() / 4 + REPLAY_AT);
+    if (replay === undefined) return verdict;
+    const asked = askStore(store, replay, now);
+    const answer = typeof asked === "string" ? asked : await asked;
+    return answer === "fresh" ? verdict : { verified: false, code: notFresh(answer) };
   }
 
   /** Frees its memory, its keys overwritten. It must not be used any more. */
@@ -168,28 +171,53 @@ export class SignatureVerifier {
     exchange.check(add_signature_key(this.#keys as number, kind, keyid.length));
   }
 
-  #decide(written: { head: number; texts: number; content: number }, { kind }: Content, now: number): [SignatureVerdict, Uint32Array] {
+  #decide(written: Written, { kind }: Content, now: number): SignatureVerdict {
     if (this.#keys === undefined) throw disposed();
     verify_signature(this.#keys, written.head, written.texts, kind, written.content, now);
-    return readVerified(exchange.bytes());
+    return readSignatureVerdict(wordsOfMemory(), exchanged() / 4);
   }
 }
 
-/** Reads the record of the core, and the numbers at its beginning. */
-function readVerified(bytes: Uint8Array<ArrayBuffer>): [SignatureVerdict, Uint32Array] {
-  const numbers = new Uint32Array(bytes.buffer, 0, RECORD_HEAD / 4);
-  const [code = 0, flags = 0] = bytes;
-  if (code !== 0) return [{ verified: false, code: denialCodes[code] ?? "verifier_fault" }, numbers];
-  const view = new DataView(bytes.buffer);
-  const time = (at: number) => Number(view.getBigInt64(at, true));
-  const keyidEnd = RECORD_HEAD + view.getUint16(2, true);
-  const text = (start: number, end: number) => new TextDecoder().decode(bytes.subarray(start, end));
-  const verified: VerifiedSignature = {
+/** Reads the record of the core, which is in memory from this number on. */
+function readSignatureVerdict(numbers: Uint32Array, at: number): SignatureVerdict {
+  const head = numbers[at];
+  // The core has left nothing.
+  if (head === undefined) return { verified: false, code: "verifier_fault" };
+  const code = head & 0xff;
+  if (code !== 0) return { verified: false, code: denialCodes[code] ?? "verifier_fault" };
+  const flags = head >>> 8;
+  const texts = 4 * at + RECORD_HEAD;
+  const keyidLength = head >>> 16;
+  return {
     verified: true,
-    keyid: flags & HAS_KEYID ? text(RECORD_HEAD, keyidEnd) : null,
-    created: flags & HAS_CREATED ? time(8) : null,
-    expires: flags & HAS_EXPIRES ? time(16) : null,
-    tag: flags & HAS_TAG ? text(keyidEnd, keyidEnd + view.getUint16(4, true)) : null,
+    keyid: flags & HAS_KEYID ? readText(numbers, texts, keyidLength) : null,
+    created: flags & HAS_CREATED ? readTime(numbers, at + 2) : null,
+    expires: flags & HAS_EXPIRES ? readTime(numbers, at + 4) : null,
+    tag: flags & HAS_TAG ? readText(numbers, texts + keyidLength, (numbers[at + 1] as number) & 0xffff) : null,
   };
-  return [verified, numbers];
+}
+
+/** The last text that was read, if it is one of ASCII. */
+let lastText = "";
+
+function readText(numbers: Uint32Array, start: number, length: number): string {
+  if (isLastText(numbers, start, length)) return lastText;
+  const text = decoder.decode(new Uint8Array(numbers.buffer, start, length));
+  if (text.length === length) lastText = text;
+  return text;
+}
+
+/** Most requests name the key that the one before did. */
+function isLastText(numbers: Uint32Array, start: number, length: number): boolean {
+  if (length !== lastText.length) return false;
+  for (let at = 0; at < length; at += 1) {
+    const place = start + at;
+    if ((((numbers[place >>> 2] as number) >>> ((place & 3) << 3)) & 0xff) !== lastText.charCodeAt(at)) return false;
+  }
+  return true;
+}
+
+/** A signed number of 64 bits. */
+function readTime(numbers: Uint32Array, at: number): number {
+  return (numbers[at] as number) + ((numbers[at + 1] as number) | 0) * 0x1_0000_0000;
 }

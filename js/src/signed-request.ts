@@ -2,8 +2,8 @@
 import { request_room } from "../wasm/claviger.js";
 import { type Facts, writeContext } from "./context.js";
 import { ClavigerError, requireObject, requireString, wrongType } from "./errors.js";
-import { encoder } from "./exchange.js";
-import { type Body, type HeaderValue, type RequestLike, type SignedRequestLike, requestValuesOf } from "./headers.js";
+import { decoder, encoder } from "./exchange.js";
+import { type Body, type HeaderValue, type RequestLike, type SignedRequestLike, requestValuesOf, sentValuesOf } from "./headers.js";
 import type { ReplayEntry } from "./replay.js";
 import { wasmMemory } from "./wasm.js";
 
@@ -39,6 +39,12 @@ const LEAST_ROOM = 16_384;
 const MOST_NAMES = 513;
 const LONGEST_INPUT = 8192;
 
+const SIGNATURE_INPUT = "signature-input";
+const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
+const AT = 64;
+const EQUALS = 61;
+const SLASH = 47;
+
 let room: Uint8Array | undefined;
 let words: Uint32Array | undefined;
 
@@ -72,11 +78,12 @@ export class RequestRecord {
   readonly #head: string;
   readonly #texts: number;
 
-  constructor(method: string, target: Target, fields: readonly (readonly [name: string, value: string])[]) {
-    let head = `${method}\0${target.uri}\0${target.requestTarget}`;
-    for (const [name, value] of fields) head += `\0${name}\0${value}`;
+  /** `fields` are names and values in turn. */
+  constructor(method: string, { uri, requestTarget }: Target, fields: readonly string[]) {
+    let head = `${method}\0${uri}\0${requestTarget}`;
+    for (let at = 0; at < fields.length; at += 1) head += "\0" + fields[at];
     this.#head = head;
-    this.#texts = 3 + 2 * fields.length;
+    this.#texts = 3 + fields.length;
   }
 
   /** Writes it into the buffer of requests, with its content and maybe a context behind it. */
@@ -117,22 +124,32 @@ export interface SignedRequest {
   readonly record: RequestRecord;
   /** The values of its `Content-Digest`. */
   readonly digests: readonly HeaderValue[];
+  /** What it was read of: see {@link unpaired}. */
+  readonly given: RequestLike;
 }
 
 /** Reads what of a request its signatures can cover. */
 export function readSignedRequest(request: SignedRequestLike, origin: string | undefined): SignedRequest {
-  const { method } = requireObject("request", request);
+  requireObject("request", request);
   const given = unpaired(request);
+  const { method, headers, rawHeaders } = given;
   const target = targetOf(given, origin);
-  const inputs = requestValuesOf(given, "signature-input");
-  const fields: [string, string][] = inputs.map(([value]) => ["signature-input", value]);
+  const inputs = sentValuesOf(headers, rawHeaders, SIGNATURE_INPUT);
+  const fields: string[] = [];
+  addFields(fields, SIGNATURE_INPUT, inputs);
   let digests: readonly HeaderValue[] = [];
-  for (const name of namesIn(inputs)) {
-    const values = requestValuesOf(given, name);
+  const names = namesIn(inputs);
+  for (let at = 0; at < names.length; at += 1) {
+    const name = names[at] as string;
+    const values = sentValuesOf(headers, rawHeaders, name);
     if (name === "content-digest") digests = values;
-    for (const [value] of values) fields.push([name, value]);
+    addFields(fields, name, values);
   }
-  return { record: new RequestRecord(requireString("request.method", method), target, fields), digests };
+  return { record: new RequestRecord(requireString("request.method", method), target, fields), digests, given };
+}
+
+function addFields(fields: string[], name: string, values: readonly HeaderValue[]): void {
+  for (let at = 0; at < values.length; at += 1) fields.push(name, (values[at] as HeaderValue)[0]);
 }
 
 /** The same with a flat list for a list of pairs. */
@@ -143,23 +160,53 @@ export function unpaired(request: SignedRequestLike): RequestLike {
   return { method, url, requestTarget, body, headers: headers.flat() as string[] };
 }
 
+/** What the components of the last signature were, up to the bracket behind them, and the names in it. */
+let lastCovered = "";
+let lastNames: readonly string[] = ["signature"];
+
 /**
  * The names of the fields that may be covered: every text in quotes that can be one. What is not found here is missing in the
  * record, and the core denies what covers it.
  */
-function namesIn(inputs: readonly HeaderValue[]): Set<string> {
+function namesIn(inputs: readonly HeaderValue[]): readonly string[] {
+  const only = inputs.length === 1 ? (inputs[0] as HeaderValue)[0] : "";
+  // Most requests cover what the one before did, and what differs stands behind it.
+  const mayBeSame = only !== "" && only.length <= LONGEST_INPUT && !only.includes(")", lastCovered.length);
+  // V8 compares so several times as fast as by `startsWith`.
+  if (mayBeSame && only.slice(0, lastCovered.length) === lastCovered) return lastNames;
   const names = new Set(["signature"]);
   let length = 0;
   for (const [text] of inputs) {
     length += text.length;
     // The core reads nothing of it.
     if (length > LONGEST_INPUT) break;
-    const quoted = /"([!#$%&'*+.^_`|~0-9a-z-]+)"/g;
-    for (let found = quoted.exec(text); found !== null && names.size < MOST_NAMES; found = quoted.exec(text)) {
-      if (found[1] !== "signature-input") names.add(found[1] as string);
-    }
+    addNames(names, text, text.lastIndexOf(")"));
   }
-  return names;
+  const found = [...names];
+  if (only !== "" && only.length <= LONGEST_INPUT) {
+    lastCovered = only.slice(0, only.lastIndexOf(")") + 1);
+    lastNames = found;
+  }
+  return found;
+}
+
+/** Adds those before `end`: no component is behind the last bracket. */
+function addNames(names: Set<string>, text: string, end: number): void {
+  let start = text.indexOf('"');
+  while (start >= 0 && names.size < MOST_NAMES) {
+    const next = text.indexOf('"', start + 1);
+    if (next < 0 || next > end) return;
+    const name = mayBeNamed(text, start) ? text.slice(start + 1, next) : "";
+    const isName = FIELD_NAME.test(name);
+    if (isName && name !== SIGNATURE_INPUT) names.add(name);
+    // What ends no name may as well begin one.
+    start = isName ? text.indexOf('"', next + 1) : next;
+  }
+}
+
+/** Whether a name of a field may stand in these quotes: no derived component does, and no value of a parameter. */
+function mayBeNamed(text: string, quote: number): boolean {
+  return text.charCodeAt(quote + 1) !== AT && text.charCodeAt(quote - 1) !== EQUALS;
 }
 
 /** Looks an origin over. */
@@ -173,12 +220,17 @@ function targetOf(request: RequestLike, origin: string | undefined): Target {
   const { originalUrl, rawHeaders, requestTarget = "" } = request;
   // A router of Express takes from `url` what it is mounted at.
   const url = requireString("request.url", originalUrl ?? request.url);
-  const start = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i.exec(url)?.[0];
-  if (start !== undefined) {
-    if (rawHeaders === undefined) return { uri: origin === undefined ? url : origin + url.slice(start.length), requestTarget };
-    return { uri: required(origin) + url.slice(start.length), requestTarget: url };
+  const isPath = url.charCodeAt(0) === SLASH;
+  if (!isPath && /^[a-z][a-z0-9+.-]*:\/\//i.test(url)) {
+    if (rawHeaders === undefined) return { uri: origin === undefined ? url : origin + behindAuthority(url), requestTarget };
+    return { uri: required(origin) + behindAuthority(url), requestTarget: url };
   }
-  return url.startsWith("/") ? { uri: required(origin) + url, requestTarget } : { uri: required(origin), requestTarget: url };
+  return isPath ? { uri: required(origin) + url, requestTarget } : { uri: required(origin), requestTarget: url };
+}
+
+/** What stands behind the authority of a whole url. */
+function behindAuthority(url: string): string {
+  return url.replace(/^[^:]*:\/\/[^/?#]*/, "");
 }
 
 function required(origin: string | undefined): string {
@@ -222,10 +274,11 @@ export function bytesOf(parameter: string, body: unknown): Uint8Array {
 
 /** Whether there may be content: doubt says so. */
 function mayHaveBody(request: RequestLike): boolean {
-  if (isReadable(request) && request.body === null) return false;
+  const readable = isReadable(request);
+  if (readable && request.body === null) return false;
   const lengths = requestValuesOf(request, "content-length");
   if (lengths.length > 0) return lengths.some(([length]) => !/^0+$/.test(length));
-  if (isReadable(request)) return true;
+  if (readable) return true;
   if (requestValuesOf(request, "transfer-encoding").length > 0) return true;
   // HTTP/2 needs neither.
   const { httpVersionMajor = 1, stream } = request;
@@ -252,17 +305,22 @@ async function hashed(content: Uint8Array, digests: readonly HeaderValue[]): Pro
   return kind === 0 ? UNKNOWN : { kind, bytes: bytes.subarray(0, length) };
 }
 
-const DIGITS = "0123456789abcdef";
+let idDigits: Uint8Array | undefined;
 
 /** What is to be remembered of a nonce, from the ten numbers in which the core says it; `undefined` if nothing is. */
 export function readReplay(numbers: Uint32Array, at: number): ReplayEntry | undefined {
   const low = numbers[at] as number;
   const high = numbers[at + 1] as number;
   if (low === 0 && high === 0) return undefined;
-  let id = "";
-  for (let word = at + 2; word < at + 10; word += 1) {
-    const four = numbers[word] as number;
-    for (let shift = 0; shift < 32; shift += 8) id += DIGITS.charAt((four >>> (shift + 4)) & 15) + DIGITS.charAt((four >>> shift) & 15);
+  const digits = (idDigits ??= new Uint8Array(64));
+  for (let place = 0; place < 64; place += 2) {
+    const byte = (numbers[at + 2 + (place >>> 3)] as number) >>> ((place & 6) << 2);
+    digits[place] = hexDigit((byte >>> 4) & 15);
+    digits[place + 1] = hexDigit(byte & 15);
   }
-  return { id, keepUntil: Math.min(low + high * 0x1_0000_0000, Number.MAX_SAFE_INTEGER) };
+  return { id: decoder.decode(digits), keepUntil: Math.min(low + high * 0x1_0000_0000, Number.MAX_SAFE_INTEGER) };
+}
+
+function hexDigit(number: number): number {
+  return number + (number < 10 ? 48 : 87);
 }

@@ -255,6 +255,35 @@ test("integration secrets and keys of one's own, by their names", async () => {
   assert.equal((await rejected(gone.signParts({ url }))).code, "disposed");
 });
 
+test("what the request before covered, and by which key, does not tell on the next one", async () => {
+  const keys = ["partner-1", "partner-2", "par)er-1"].map((keyid) => ({ keyid, key: ownKey }));
+  const verifier = new SignatureVerifier({ keys, requiredComponents: ["@path"], nonce: "never" });
+  const headers = [["x-a", "1"], ["x-b", "2"]];
+  const by = (keyid, options) => partsOf({ url, headers }, { nonce: null, ...options }, new RequestSigner({ key: ownKey, keyid }));
+  const fieldOf = ({ headers }, wanted) => headers.find(([name]) => name === wanted)[1];
+  const requests = [
+    [await by("partner-1", { components: ["@path", "x-a"] }), "partner-1"],
+    [await by("partner-2", { components: ["@path", "x-a"], tag: "partner-1" }), "partner-2"],
+    [await by("par)er-1", { components: ["@path", "x-a"] }), "par)er-1"],
+    [await by("partner-1", { components: ["@path", "x-b"] }), "partner-1"],
+    [await by("partner-1", { components: ["@path"] }), "partner-1"],
+    [await by("partner-1", { components: ["@path", "x-a", "x-b"] }), "partner-1"],
+  ];
+  // Of two signatures the first is by nobody's key, and covers what the request before did.
+  const other = new RequestSigner({ key: new Uint8Array(32), keyid: "partner-1" });
+  const first = await partsOf({ url, headers }, { nonce: null, components: ["@path", "x-a"] }, other);
+  const second = await by("partner-1", { nonce: null, components: ["@path", "x-b"], label: "second" });
+  const joined = ["Signature-Input", "Signature"].map((name) => [name, `${fieldOf(first, name)}, ${fieldOf(second, name)}`]);
+  requests.push([{ method: "GET", url, headers: [...headers, ...joined] }, "partner-1"]);
+  for (const [before] of requests) {
+    for (const [request, keyid] of requests) {
+      await verifier.verify(before, { now });
+      const verdict = await verifier.verify(request, { now });
+      assert.deepEqual([verdict.code, verdict.keyid], [undefined, keyid], JSON.stringify(request));
+    }
+  }
+});
+
 test("a value with characters above ASCII is bytes, and signed as such", async () => {
   const headers = [["X-Name", "café"]];
   const bytes = await partsOf({ url, headers }, { components: ["@method", "@authority", "@path", "@query", '"x-name";bs'] });
