@@ -63,7 +63,7 @@ export type ResponseLike = typeof globalThis extends { Response: { prototype: in
  * The one key that the headers of a request carry.
  *
  * It is `missing` if there is none in the accepted headers, or an empty one; and `malformed` if there are two that differ,
- * or one has not the form of its scheme. None of two is ever preferred.
+ * or one has not the form of its scheme, or a signature that is accepted stands beside it. None of two is ever preferred.
  *
  * A header that was sent twice with one and the same key carries one key. `Headers` of the Fetch API and strings in a
  * record do not tell that from one header with a comma: there, whatever has a comma beside a key is `malformed`. And
@@ -98,6 +98,7 @@ function readValues(valuesOf: (name: string) => HeaderValue[], credentials: Cred
       found = key;
     }
   }
+  if (found !== null && accepted.signature && isSigned(valuesOf)) return { key: null, code: "malformed" };
   return found === null || found === "" ? { key: null, code: "missing" } : { key: found, code: null };
 }
 
@@ -125,13 +126,10 @@ export async function verifyRequest(
 ): Promise<Verdict> {
   const values = (name: string) => requestValuesOf(request, name);
   const { credentials } = options;
-  let credential = readValues(values, credentials);
-  if (credentials?.signature && (values("signature-input").length > 0 || values("signature").length > 0)) {
-    if (credential.code === "missing") {
-      if (verifier.verifySigned === undefined) throw new ClavigerError("invalid_options", "credentials.signature needs a RequestVerifier");
-      return verifier.verifySigned(request, options);
-    }
-    credential = { key: null, code: "malformed" };
+  const credential = readValues(values, credentials);
+  if (credential.code === "missing" && credentials?.signature && isSigned(values)) {
+    if (verifier.verifySigned === undefined) throw new ClavigerError("invalid_options", "credentials.signature needs a RequestVerifier");
+    return verifier.verifySigned(request, options);
   }
   if (credential.key !== null) return verifier.verify(credential.key, options);
   readNow("options", options);
@@ -185,6 +183,11 @@ export function denialParts(denied: Pick<Denied, "code">, verifier?: { readonly 
 export function denialResponse(denied: Pick<Denied, "code">, verifier?: { readonly acceptSignature?: string }): ResponseLike {
   const { status, headers, body } = denialParts(denied, verifier);
   return new Response(body, { status, headers });
+}
+
+/** Whether there is a signature, or half of one. */
+function isSigned(valuesOf: (name: string) => HeaderValue[]): boolean {
+  return valuesOf("signature-input").length > 0 || valuesOf("signature").length > 0;
 }
 
 type Accepted = Required<Credentials>;
