@@ -59,37 +59,17 @@ export type DenialCode =
   /** The store of nonces that were seen cannot be asked, or is full, so a request that is sent again could not be told from a new one. *Solution:* Mend the store, or give it more room, and send the request again. */
   | "replay_unavailable";
 
+const entries = /* @__PURE__ */ Object.entries({
+  1: "missing malformed bad_checksum wrong_prefix unknown_key bad_secret bad_signature signature_expired signature_from_future component_missing digest_mismatch replayed",
+  32: "revoked disabled",
+  35: "not_yet_valid expired lifetime_required wrong_tenant ip_not_allowed insufficient_permission",
+  64: "pool_exhausted verifier_fault not_configured keyring_unavailable keyring_expired keyring_stale keyring_invalid replay_unavailable",
+}).flatMap(([first, codes]) =>
+  codes.split(" ").map((code, place) => [+first + place, code] as const),
+);
+
 /** The codes by their numbers in WebAssembly memory. */
-export const denialCodes: Readonly<Record<number, DenialCode>> = {
-  1: "missing",
-  2: "malformed",
-  3: "bad_checksum",
-  4: "wrong_prefix",
-  5: "unknown_key",
-  6: "bad_secret",
-  7: "bad_signature",
-  8: "signature_expired",
-  9: "signature_from_future",
-  10: "component_missing",
-  11: "digest_mismatch",
-  12: "replayed",
-  32: "revoked",
-  33: "disabled",
-  35: "not_yet_valid",
-  36: "expired",
-  37: "lifetime_required",
-  38: "wrong_tenant",
-  39: "ip_not_allowed",
-  40: "insufficient_permission",
-  64: "pool_exhausted",
-  65: "verifier_fault",
-  66: "not_configured",
-  67: "keyring_unavailable",
-  68: "keyring_expired",
-  69: "keyring_stale",
-  70: "keyring_invalid",
-  71: "replay_unavailable",
-};
+export const denialCodes = /* @__PURE__ */ Object.fromEntries(entries) as Readonly<Record<number, DenialCode>>;
 
 /**
  * What a denial says about the caller, and so what HTTP may tell him. `unproven`: nothing was proved, one and
@@ -100,9 +80,7 @@ export type DenialClass = "unproven" | "policy" | "fault";
 
 /** The class of each code, which its number tells. */
 export const denialClasses = /* @__PURE__ */ Object.fromEntries(
-  Object.entries(denialCodes).map(([number, code]) => {
-    return [code, Number(number) < 32 ? "unproven" : Number(number) < 64 ? "policy" : "fault"];
-  }),
+  entries.map(([number, code]) => [code, number < 32 ? "unproven" : number < 64 ? "policy" : "fault"]),
 ) as Readonly<Record<DenialCode, DenialClass>>;
 
 /** What a proven caller is told. */

@@ -208,7 +208,8 @@ impl SignatureFace for WasmtimeSignatures {
         let key = file.key()?;
         let keys = SignatureKeys::new().any(&key);
         let verifier = SignatureVerifier::new(&self.0, keys, PoolOptions::default())?;
-        let verify = |request: &HttpRequest<'_>| verifier.try_verify(request, &policy(default_policy), file.now);
+        let verify =
+            |request: &HttpRequest<'_>| verifier.try_verify(request, &policy(default_policy), file.now);
         // A fault of the module is to be seen as such.
         file.cases.iter().map(|case| Ok(outcome(case.with(verify).transpose()?))).collect()
     }

@@ -513,13 +513,21 @@ const FAULT: u8 = 64;
 fn denial_codes_ts() -> String {
     let (mut types, mut numbers) = (String::new(), String::new());
     let mut reasons = String::new();
+    let mut last = None;
     for &code in DenialCode::ALL {
         types.push_str(&format!(
             "\n  /** {} *Solution:* {} */\n  | \"{code}\"",
             code.reason(),
             code.solution()
         ));
-        numbers.push_str(&format!("  {}: \"{code}\",\n", code.number()));
+        // Runs of numbers: each program that verifies carries the table.
+        if last.is_some_and(|last: u8| last.checked_add(1) == Some(code.number())) {
+            numbers.push_str(&format!(" {code}"));
+        } else {
+            let end = if numbers.is_empty() { "" } else { "\",\n" };
+            numbers.push_str(&format!("{end}  {}: \"{code}", code.number()));
+        }
+        last = Some(code.number());
         let class = match code.number() {
             0..POLICY => DenialClass::Unproven,
             POLICY..FAULT => DenialClass::Policy,
@@ -537,17 +545,18 @@ fn denial_codes_ts() -> String {
     format!(
         "/** Written by `cargo xtask vectors` from the core; not to be edited. */\n\n\
          /** Why a request is denied. The codes never change. */\nexport type DenialCode ={types};\n\n\
+         const entries = /* @__PURE__ */ Object.entries({{\n{numbers}\",\n}}).flatMap(([first, codes]) =>\n  \
+         codes.split(\" \").map((code, place) => [+first + place, code] as const),\n);\n\n\
          /** The codes by their numbers in WebAssembly memory. */\n\
-         export const denialCodes: Readonly<Record<number, DenialCode>> = {{\n{numbers}}};\n\n\
+         export const denialCodes = /* @__PURE__ */ Object.fromEntries(entries) as Readonly<Record<number, DenialCode>>;\n\n\
          /**\n * What a denial says about the caller, and so what HTTP may tell him. `unproven`: nothing was proved, one and\n \
          * the same 401 whatever the code. `policy`: a proven key that is not good, a 403 with the code. `fault`: the\n \
          * verifier cannot decide, a 503.\n */\n\
          export type DenialClass = \"unproven\" | \"policy\" | \"fault\";\n\n\
          /** The class of each code, which its number tells. */\n\
          export const denialClasses = /* @__PURE__ */ Object.fromEntries(\n  \
-         Object.entries(denialCodes).map(([number, code]) => {{\n    \
-         return [code, Number(number) < {POLICY} ? \"unproven\" : Number(number) < {FAULT} ? \"policy\" : \"fault\"];\n  \
-         }}),\n) as Readonly<Record<DenialCode, DenialClass>>;\n\n\
+         entries.map(([number, code]) => [code, number < {POLICY} ? \"unproven\" : number < {FAULT} ? \"policy\" : \"fault\"]),\n\
+         ) as Readonly<Record<DenialCode, DenialClass>>;\n\n\
          /** What a proven caller is told. */\n\
          export const policyReasons: Readonly<Partial<Record<DenialCode, string>>> = {{\n{reasons}}};\n"
     )

@@ -72,7 +72,7 @@ fn pair() -> (Verifier, NativeVerifier) {
 
 /// The fields of a request that is signed with this key over its content.
 fn signed(signer: &RequestSigner, content: &[u8], nonce: Option<&str>) -> Vec<(&'static str, Vec<u8>)> {
-    let digest = if content.len() % 2 == 0 {
+    let digest = if content.len().is_multiple_of(2) {
         ContentDigest::sha256(content)
     } else {
         format!("{}, {}", ContentDigest::sha512(content), ContentDigest::sha256(content))
@@ -243,15 +243,14 @@ fn what_is_no_request_denies() {
     let texts = RequestRecord::write(&HttpRequest::new("GET", URI, &[("X", b"1")]).unwrap(), &mut head);
     assert_eq!(texts, 5);
     let context = ContextRecord::write(&RequestContext::at(NOW), "");
-    let ask =
-        |raw: &mut Raw, [policy_len, head_len, texts, kind, content_len, context_len]: [usize; 6]| {
-            raw.write_part(&[&policy[..], &head, b"{}", &context].concat());
-            let numbers = [policy_len, head_len, texts, kind, content_len, context_len].map(int);
-            let said = raw.call("verify_request", &numbers);
-            assert_eq!(raw.record().denial().map(code), Some(said));
-            assert_eq!(raw.output(176)[132..], [0; 44]);
-            DenialCode::from_number(u8::try_from(said).unwrap()).unwrap()
-        };
+    let ask = |raw: &mut Raw, [policy_len, head_len, texts, kind, content_len, context_len]: [usize; 6]| {
+        raw.write_part(&[&policy[..], &head, b"{}", &context].concat());
+        let numbers = [policy_len, head_len, texts, kind, content_len, context_len].map(int);
+        let said = raw.call("verify_request", &numbers);
+        assert_eq!(raw.record().denial().map(code), Some(said));
+        assert_eq!(raw.output(176)[132..], [0; 44]);
+        DenialCode::from_number(u8::try_from(said).unwrap()).unwrap()
+    };
     let good = [policy.len(), head.len(), texts, 0, 2, context.len()];
     assert_eq!(ask(&mut raw, good), DenialCode::NotConfigured);
     raw.trust(&issuing(1, 1));

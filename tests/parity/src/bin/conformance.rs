@@ -5,7 +5,8 @@ use clap::{Parser, ValueEnum};
 use claviger_parity::{
     faces::Node,
     signature_cases::{
-        Case, CaseFile, Expected, NativeSignatures, Outcome, ScriptSignatures, SignatureFace, WasmtimeSignatures,
+        Case, CaseFile, Expected, NativeSignatures, Outcome, ScriptSignatures, SignatureFace,
+        WasmtimeSignatures,
     },
 };
 use serde_json::json;
