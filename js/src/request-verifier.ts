@@ -24,9 +24,10 @@ import { exchange } from "./wasm.js";
 export interface VerifySignedOptions extends RequestContext {
   /**
    * The body as it was received, where the request does not give it: Node's requests, and any whose body was read already. A
-   * signed request with a body that is neither given nor can be read matches no digest.
+   * signed request with a body that is neither given nor can be read matches no digest. `null`: the caller reads the body later,
+   * and holds it against `Content-Digest` himself; it is not checked here, but it must be covered where the policy says so.
    */
-  body?: Body;
+  body?: Body | null;
   /** As in the options of `RequestVerifier`. */
   origin?: string;
 }

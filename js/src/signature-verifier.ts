@@ -34,8 +34,8 @@ export interface SignatureVerifierOptions extends SignatureOptions {
 export interface VerifySignatureOptions {
   /** When it arrived, in Unix seconds. By default the runtime's clock. */
   now?: number;
-  /** The body as it was received, where the request does not give it. */
-  body?: Body;
+  /** The body as it was received, where the request does not give it; `null` as in `VerifySignedOptions`. */
+  body?: Body | null;
   /** As in the options of `SignatureVerifier`. */
   origin?: string;
 }

@@ -23,6 +23,8 @@ const NOT_KNOWN = 5;
 export const EMPTY: Content = { kind: BYTES };
 /** There is, and it is read only if the rest is good. */
 export const LATER: Content = { kind: NOT_READ };
+/** The caller reads it, and holds it against its digest. */
+const ELSEWHERE: Content = { kind: NOT_READ };
 /** There is, and nobody can say which: no digest is right. */
 const UNKNOWN: Content = { kind: NOT_KNOWN };
 
@@ -240,7 +242,12 @@ function required(origin: string | undefined): string {
 }
 
 /** The content of a request as far as it is at hand; {@link LATER} if it can be read. */
-export function contentOf(request: RequestLike, digests: readonly HeaderValue[], body: Body | undefined): Content | Promise<Content> {
+export function contentOf(
+  request: RequestLike,
+  digests: readonly HeaderValue[],
+  body: Body | null | undefined,
+): Content | Promise<Content> {
+  if (body === null) return ELSEWHERE;
   const given = body ?? givenBody(request);
   if (given !== undefined) return contentOfBytes(bytesOf("options.body", given), digests);
   if (!mayHaveBody(request)) return EMPTY;

@@ -395,3 +395,19 @@ test("options that are wrong are named", () => {
   assert.match(thrown(() => new RequestSigner({ key: ownKey })).message, /^options\.keyid must be /);
   assert.match(thrown(() => new Verifier({ issuingSecrets: [{ prefix, secret: issuingSecret, signing: 1 }] })).message, /\.signing must be /);
 });
+
+test("a body that its caller reads later is not checked here, and its digest must be covered all the same", async () => {
+  const key = new Uint8Array(32).fill(9);
+  const signer = new RequestSigner({ key, keyid: "partner" });
+  const verifier = new SignatureVerifier({ keys: [{ keyid: "partner", key }] });
+  const parts = { method: "PUT", url: "https://api.example/a", headers: {}, body: "{}" };
+  const outcome = async (signedBody, body) => {
+    const fields = await signer.signParts({ ...parts, body: signedBody }, { created: now });
+    return (await verifier.verify({ ...parts, body: undefined, headers: { "content-length": "2", ...fields } }, { now, body })).code;
+  };
+  assert.equal(await outcome("{}", null), undefined);
+  assert.equal(await outcome("{}", "{}"), undefined);
+  assert.equal(await outcome("{}", "{ }"), "digest_mismatch");
+  assert.equal(await outcome("{}", undefined), "digest_mismatch");
+  assert.equal(await outcome(undefined, null), "component_missing");
+});

@@ -123,7 +123,7 @@ async function signatures({ SignatureVerifier }, { signatures: { key_base64: key
     const headers = fields.map(([name, value]) => [name, byteString(value)]);
     if (input !== undefined) headers.push(["Signature-Input", byteString(input)]);
     if (signature !== undefined) headers.push(["Signature", byteString(signature)]);
-    const { verified } = await verifier.verify({ method, url, requestTarget: requestTarget ?? undefined, headers }, { now, body });
+    const { verified } = await verifier.verify({ method, url, requestTarget: requestTarget ?? undefined, headers }, { now, body: body ?? null });
     tests.vector(name, () => (verified ? "accept" : "reject"), expect);
   }
 }

@@ -106,7 +106,8 @@ async function signatureCodes({ key, now, defaultPolicy, requests }) {
   return Promise.all(requests.map(async ({ method, url, requestTarget, headers, body }) => {
     const request = { method, url, requestTarget: requestTarget ?? undefined, headers };
     const signatures = verifier();
-    const verdict = await signatures.verify(request, { now, body });
+    // Without a body nothing is known of it.
+    const verdict = await signatures.verify(request, { now, body: body ?? null });
     signatures.dispose();
     return verdict.verified ? null : verdict.code;
   }));
