@@ -78,7 +78,7 @@ pub(crate) fn take_policy() -> Result<SignaturePolicyRecord, Failure> {
 }
 
 /// Verifies the request in the buffer in the context whose record is the `context_len` bytes behind it: 0, or a denial code's
-/// number. What [`with_request`] does not read is malformed.
+/// number. What is no request is malformed.
 ///
 /// Behind the verdict's record and the address of its policy are the 40 bytes of what is to be remembered of the nonce, zeros if
 /// nothing is (see `ReplayEntry::write_record` in `claviger-core`); and the key's prefix and id, as a key begins with them, are in

@@ -21,11 +21,13 @@ pub(crate) fn bench(write: bool, json: bool) -> Result<()> {
         output(run.args([program, "--"]).arg(&rings))
     };
     let native = bench("claviger-bench")?;
+    let signed = bench("signatures")?;
     note("measuring in Node");
     let node =
         |script: &str| output(Command::new("node").current_dir(root().join("js")).arg(script).arg(&rings));
     let (stateless, keyring) = (node("bench/verify.mjs")?, node("bench/keyring.mjs")?);
     let webhooks = node("bench/webhook.mjs")?;
+    let signed_node = node("bench/signatures.mjs")?;
     note("measuring in every runtime");
     packages::install_tools()?;
     let runtimes = node("bench/runtimes/runtimes.mjs")?;
@@ -34,15 +36,17 @@ pub(crate) fn bench(write: bool, json: bool) -> Result<()> {
     note("measuring the admin SDK (a store with a million keys is made at first and kept)");
     let admin = bench("admin")?;
     if json {
-        print!("{native}{stateless}{keyring}{webhooks}{runtimes}{sources}{admin}");
+        print!("{native}{signed}{stateless}{signed_node}{keyring}{webhooks}{runtimes}{sources}{admin}");
         return Ok(());
     }
     let mut table = format!("Machine: {}.\n", machine());
     let (sizes, times) = split(&native)?;
     add_times(&mut table, "native and wasmtime", "× ring", &times);
+    add_times(&mut table, "signed requests, native", "× httpsig", &split(&signed)?.1);
     add_times(&mut table, "Node, no keyring", "× claviger", &split(&stateless)?.1);
     add_times(&mut table, "Node, keyring", "× node:crypto", &split(&keyring)?.1);
     add_times(&mut table, "Node, webhooks", "× claviger", &split(&webhooks)?.1);
+    add_times(&mut table, "Node, signed requests", "× claviger", &split(&signed_node)?.1);
     add_limited(&mut table, "npm package in each runtime, from outside", &runtimes)?;
     add_limited(&mut table, "sources, over HTTP on loopback, a million keys", &sources)?;
     add_limited(&mut table, "admin, SQLite, a million keys", &admin)?;
