@@ -196,6 +196,8 @@ impl fmt::Display for DenialCode {
     }
 }
 
+impl core::error::Error for DenialCode {}
+
 #[cfg(feature = "serde")]
 impl serde::Serialize for DenialCode {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
