@@ -12,6 +12,7 @@ mod postgres;
 mod python;
 mod redis;
 mod s3;
+mod server;
 mod size;
 mod step;
 mod system;

@@ -3,10 +3,9 @@
 use super::request::{HttpRequest, is_token};
 use crate::{
     denial::DenialCode,
-    structured_fields::{self, BareItem, Item, Parameters},
+    structured_fields::{self, BareItem, Item, Parameters, Unserializable, write_base64},
 };
 use alloc::{borrow::Cow, vec::Vec};
-use base64ct::{Base64, Encoding};
 
 /// The longest signature base, in bytes.
 pub const MAX_SIGNATURE_BASE_LEN: usize = 65_536;
@@ -160,23 +159,11 @@ fn write_binary(name: &str, request: &HttpRequest<'_>, base: &mut Vec<u8>) -> Re
         write_unfolded(given, &mut line)?;
         base.extend_from_slice(separator);
         base.push(b':');
-        write_base64(&line, base)?;
+        write_base64(&line, base);
         base.push(b':');
         separator = b", ";
     }
     if separator.is_empty() { Err(DenialCode::ComponentMissing) } else { Ok(()) }
-}
-
-/// Appends bytes in base64, as byte sequences have them.
-#[inline]
-pub(crate) fn write_base64(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), DenialCode> {
-    let start = out.len();
-    if start.saturating_add(bytes.len()) > MAX_SIGNATURE_BASE_LEN {
-        return Err(DenialCode::Malformed);
-    }
-    out.resize(start.saturating_add(Base64::encoded_len(bytes)), 0);
-    let slots = out.get_mut(start..).unwrap_or_default();
-    Base64::encode(bytes, slots).map(|_| ()).map_err(|_| DenialCode::Malformed)
 }
 
 /// Appends the strict form of a structured field (section 2.1.1).
@@ -185,29 +172,28 @@ pub(crate) fn write_base64(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Denial
 /// of several, and they are written differently, it is not decided.
 #[inline]
 fn write_strict(combined: &[u8], base: &mut Vec<u8>) -> Result<(), DenialCode> {
-    let start = base.len();
-    let mut found: Option<Vec<u8>> = None;
-    let as_item = structured_fields::parse_item(combined).ok();
-    let as_list = structured_fields::parse_list(combined).ok();
-    let as_dictionary = structured_fields::parse_dictionary(combined).ok();
-    let mut take = |write: &mut dyn FnMut(&mut Vec<u8>) -> bool| {
-        let mut written = Vec::new();
-        let taken = write(&mut written);
-        let agrees = taken && found.as_ref().is_none_or(|found| *found == written);
-        found = Some(written);
-        if agrees { Ok(()) } else { Err(DenialCode::Malformed) }
-    };
-    if let Some(item) = as_item {
-        take(&mut |out| item.serialize(out).is_ok())?;
+    type Reading = fn(&[u8]) -> Option<Result<Vec<u8>, Unserializable>>;
+    fn written(
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), Unserializable>,
+    ) -> Result<Vec<u8>, Unserializable> {
+        let mut out = Vec::new();
+        write(&mut out).map(|()| out)
     }
-    if let Some(list) = as_list {
-        take(&mut |out| list.serialize(out).is_ok())?;
+    let readings: [Reading; 3] = [
+        |field| structured_fields::parse_item(field).ok().map(|item| written(|out| item.serialize(out))),
+        |field| structured_fields::parse_list(field).ok().map(|list| written(|out| list.serialize(out))),
+        |field| {
+            structured_fields::parse_dictionary(field)
+                .ok()
+                .map(|members| written(|out| members.serialize(out)))
+        },
+    ];
+    let mut all = readings.into_iter().filter_map(|read| read(combined));
+    let first = all.next().ok_or(DenialCode::Malformed)?.map_err(|_| DenialCode::Malformed)?;
+    if all.any(|other| other.as_ref() != Ok(&first)) {
+        return Err(DenialCode::Malformed);
     }
-    if let Some(dictionary) = as_dictionary {
-        take(&mut |out| dictionary.serialize(out).is_ok())?;
-    }
-    base.truncate(start);
-    base.extend_from_slice(&found.ok_or(DenialCode::Malformed)?);
+    base.extend_from_slice(&first);
     Ok(())
 }
 

@@ -29,7 +29,6 @@ mod sign;
 mod verify;
 
 pub use component::MAX_SIGNATURE_BASE_LEN;
-pub(crate) use component::write_base64;
 pub(crate) use fields::SignatureFields;
 pub use fields::{MAX_COMPONENTS, MAX_SIGNATURE_FIELD_LEN, MAX_SIGNATURE_TEXT_LEN, MAX_SIGNATURES};
 pub use key::SigningKey;

@@ -11,7 +11,7 @@ use crate::{
     parse,
     shared_secret::{SharedSecret, WrongPurpose},
     signature::component,
-    structured_fields::{self, BareItem, InnerList, Item, Parameters},
+    structured_fields::{self, BareItem, InnerList, Item, Parameters, write_base64},
 };
 use alloc::{borrow::Cow, string::String, vec::Vec};
 use core::fmt;
@@ -177,7 +177,7 @@ impl RequestSigner {
         covered.serialize(&mut input).map_err(|_| SignError::Parameter)?;
         let mut signature = Vec::from(terms.label);
         signature.extend_from_slice(b"=:");
-        component::write_base64(&self.key.tag(&base), &mut signature).map_err(|_| SignError::Parameter)?;
+        write_base64(&self.key.tag(&base), &mut signature);
         signature.push(b':');
         let text = |bytes| String::from_utf8(bytes).map_err(|_| SignError::Parameter);
         Ok(SignedFields {

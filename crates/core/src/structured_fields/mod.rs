@@ -36,6 +36,7 @@ pub use parse::{
     MAX_INNER_LIST_ITEMS, MAX_MEMBERS, MAX_PARAMETERS, Malformed, parse_dictionary, parse_item, parse_list,
 };
 pub use serialize::Unserializable;
+pub(crate) use serialize::write_base64;
 
 use alloc::{borrow::Cow, vec::Vec};
 

@@ -278,9 +278,9 @@ fn hex_digit(number: u8) -> u8 {
     number.wrapping_add(if number < 10 { b'0' } else { b'a' - 10 })
 }
 
-/// Base64 with padding (RFC 4648 section 4).
+/// Appends base64 with padding (RFC 4648 section 4). Its time depends on the bytes: they are not to be secret.
 #[inline]
-fn write_base64(bytes: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn write_base64(bytes: &[u8], out: &mut Vec<u8>) {
     out.reserve(bytes.len().div_ceil(3).saturating_mul(4));
     for group in bytes.chunks(3) {
         let bits =
