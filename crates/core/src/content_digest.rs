@@ -6,10 +6,13 @@
 use crate::{
     denial::DenialCode,
     signature::Content,
-    structured_fields::{self, BareItem, Item, Member, write_base64},
+    structured_fields::{byte_sequences, decode_base64, write_base64},
 };
 use alloc::{string::String, vec::Vec};
 use sha2::{Digest, Sha256, Sha512};
+
+/// The most members of the field: many times what its registry has (RFC 9530 section 7.2).
+const MAX_DIGESTS: usize = 64;
 
 /// The digests that a `Content-Digest` names.
 ///
@@ -32,23 +35,17 @@ impl ContentDigest {
     /// Reads the value of the field: its lines joined by `, `.
     ///
     /// # Errors
-    /// [`DenialCode::Malformed`] if it is no dictionary of byte sequences, or has a member twice;
+    /// [`DenialCode::Malformed`] if it is no dictionary of byte sequences, has a member twice, or more than 64;
     /// [`DenialCode::DigestMismatch`] if no digest is of an algorithm that is used, or one has not its length.
     #[inline]
     pub fn parse(field: &[u8]) -> Result<Self, DenialCode> {
-        let members = structured_fields::parse_dictionary(field).map_err(|_| DenialCode::Malformed)?;
-        if members.has_duplicates() {
-            return Err(DenialCode::Malformed);
-        }
+        let members = byte_sequences(field, MAX_DIGESTS).map_err(|_| DenialCode::Malformed)?;
         let mut digest = Self { sha256: None, sha512: None };
-        for (algorithm, member) in members.iter() {
-            let Member::Item(Item { value: BareItem::ByteSequence(bytes), .. }) = member else {
-                return Err(DenialCode::Malformed);
-            };
-            let wrong_length = |_| DenialCode::DigestMismatch;
+        for (algorithm, digits) in members {
+            let mismatch = DenialCode::DigestMismatch;
             match algorithm {
-                "sha-256" => digest.sha256 = Some(bytes.as_slice().try_into().map_err(wrong_length)?),
-                "sha-512" => digest.sha512 = Some(bytes.as_slice().try_into().map_err(wrong_length)?),
+                b"sha-256" => digest.sha256 = Some(decode_base64(digits).ok_or(mismatch)?),
+                b"sha-512" => digest.sha512 = Some(decode_base64(digits).ok_or(mismatch)?),
                 _ => {}
             }
         }

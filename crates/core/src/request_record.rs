@@ -22,13 +22,12 @@ pub struct RequestRecord<'b> {
 impl<'b> RequestRecord<'b> {
     /// Reads a record of so many texts; `None` if the bytes are none, or hold more or fewer: then a zero byte was in one.
     #[must_use]
-    #[inline]
     pub fn read(bytes: &'b [u8], texts: usize) -> Option<Self> {
         let mut parts = bytes.split(|&byte| byte == 0);
         let mut text = || core::str::from_utf8(parts.next()?).ok();
         let (method, target_uri, request_target) = (text()?, text()?, text()?);
         let lines = texts.checked_sub(3).filter(|rest| rest % 2 == 0)? / 2;
-        let mut fields = Vec::new();
+        let mut fields = Vec::with_capacity(lines.min(bytes.len()));
         for _ in 0..lines {
             fields.push((core::str::from_utf8(parts.next()?).ok()?, parts.next()?));
         }
@@ -133,7 +132,6 @@ pub struct SignaturePolicyRecord {
 impl SignaturePolicyRecord {
     /// Reads a policy; `None` if the bytes are none.
     #[must_use]
-    #[inline]
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let (head, rest) = bytes.split_first_chunk::<12>()?;
         let [flags, nonce, t0, t1, a0, a1, a2, a3, s0, s1, s2, s3] = *head;

@@ -80,17 +80,18 @@ impl Verifier {
                 Ok(None) => continue,
                 Err(code) => return denied(code),
             };
-            if let Some(name) = candidate.parameters.keyid.and_then(SigningKeyName::read) {
-                candidates.push((candidate, name));
+            if candidate.name().is_some() {
+                candidates.push(candidate);
             }
         }
-        let keyids = candidates.iter().map(|(candidate, _)| candidate.parameters.keyid);
+        let keyids = candidates.iter().map(|candidate| &candidate.parameters.keyid);
         if keyids.clone().zip(keyids.skip(1)).any(|(one, next)| one != next) {
             return denied(DenialCode::Malformed);
         }
         let mut first = None;
-        for (candidate, name) in candidates {
-            let pending = self.verify_candidate(&candidate, name, request, policy, context);
+        for candidate in &candidates {
+            let Some(name) = candidate.name() else { continue };
+            let pending = self.verify_candidate(candidate, name, request, policy, context);
             // What decides the matter: a key that is proved, or a verifier that cannot tell.
             if pending.code().is_none_or(|code| code.class() != DenialClass::Unproven) {
                 return pending;
@@ -118,7 +119,7 @@ impl Verifier {
             replay.set(candidate.check(request, policy, context.now)?);
             Ok(())
         };
-        let proof = RequestProof { name, base: &base, tag: candidate.signature.value(), check: &check };
+        let proof = RequestProof { name, base: &base, tag: candidate.value(), check: &check };
         let verdict = self.verify_proof(&proof, context);
         PendingVerdict::new(verdict, replay.get())
     }

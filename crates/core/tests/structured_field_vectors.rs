@@ -6,7 +6,7 @@
 
 use claviger_core::structured_fields::{
     BareItem, Decimal, Dictionary, InnerList, Item, List, Member, Parameters, Unserializable,
-    parse_dictionary, parse_item, parse_list,
+    canonical_dictionary, canonical_item, canonical_list, parse_dictionary, parse_item, parse_list,
 };
 use serde_json::Value;
 use std::{env, fs, path::Path};
@@ -69,19 +69,21 @@ impl Field<'_> {
 /// Cases that may fail (`can_fail`) have to hold too: nothing that the RFC allows is refused.
 fn check_parsing(case: &Value) {
     let raw = lines(&case["raw"]);
-    let field = match case["header_type"].as_str().unwrap() {
-        "item" => parse_item(raw.as_bytes()).map(Field::Item),
-        "list" => parse_list(raw.as_bytes()).map(Field::List),
-        "dictionary" => parse_dictionary(raw.as_bytes()).map(Field::Dictionary),
+    let bytes = raw.as_bytes();
+    let (field, rewritten) = match case["header_type"].as_str().unwrap() {
+        "item" => (parse_item(bytes).map(Field::Item), canonical_item(bytes)),
+        "list" => (parse_list(bytes).map(Field::List), canonical_list(bytes)),
+        "dictionary" => (parse_dictionary(bytes).map(Field::Dictionary), canonical_dictionary(bytes)),
         other => panic!("a field of type {other}"),
     };
     if must_fail(case) {
-        assert!(field.is_err(), "{case}: {field:?}");
+        assert!(field.is_err() && rewritten.is_err(), "{case}: {field:?}");
         return;
     }
     let field = field.unwrap_or_else(|error| panic!("{case}: {error}"));
     assert_eq!(Ok(&field), expected(case).as_ref(), "{case}");
     let canonical = if case["canonical"].is_array() { lines(&case["canonical"]) } else { raw.clone() };
+    assert_eq!(rewritten.as_deref(), Ok(canonical.as_bytes()), "{case}");
     assert_eq!(field.serialize(), Ok(canonical), "{case}");
 }
 

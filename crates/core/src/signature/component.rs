@@ -3,124 +3,156 @@
 use super::request::{HttpRequest, is_token};
 use crate::{
     denial::DenialCode,
-    structured_fields::{self, BareItem, Item, Parameters, Unserializable, write_base64},
+    structured_fields::{
+        Bare, Scanner, canonical_dictionary, canonical_item, canonical_list, canonical_member, unescaped,
+        write_base64,
+    },
 };
 use alloc::{borrow::Cow, vec::Vec};
 
 /// The longest signature base, in bytes.
 pub const MAX_SIGNATURE_BASE_LEN: usize = 65_536;
 
-/// Appends a line of the signature base: identifier, `: `, value and a line feed (section 2.5).
-#[inline]
-pub(crate) fn write_line(
-    component: &Item<'_>,
-    request: &HttpRequest<'_>,
-    base: &mut Vec<u8>,
-) -> Result<(), DenialCode> {
-    let BareItem::String(name) = &component.value else { return Err(DenialCode::Malformed) };
-    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
-    if component.parameters.is_empty() && name.bytes().fold(true, |all, byte| all & is_plain(byte)) {
-        base.push(b'"');
-        base.extend_from_slice(name.as_bytes());
-        base.extend_from_slice(b"\": ");
-    } else {
-        component.serialize(base).map_err(|_| DenialCode::Malformed)?;
+/// A covered component, of which the text is canonical.
+#[derive(Clone, Copy)]
+pub(crate) struct Component<'f> {
+    /// Its name without the quotes; `None` of what no component is called.
+    pub(crate) name: Option<&'f [u8]>,
+    /// Its name in quotes, and its parameters.
+    pub(crate) identifier: &'f [u8],
+    /// Its parameters, each with the semicolon before it.
+    pub(crate) parameters: &'f [u8],
+}
+
+/// The parameters that components of requests may have (sections 2.1 and 2.2.8), strings in their quotes.
+#[derive(PartialEq, Eq, Default)]
+struct ComponentParameters<'f> {
+    strict: bool,
+    binary: bool,
+    key: Option<&'f [u8]>,
+    name: Option<&'f [u8]>,
+}
+
+impl<'f> Component<'f> {
+    /// Whether it is called so.
+    #[inline]
+    pub(crate) fn is(&self, name: &str) -> bool {
+        self.name == Some(name.as_bytes())
+    }
+
+    /// Whether the two are the same: by name and parameters, whatever the order of these (section 2).
+    #[inline]
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.name == other.name
+            && (self.parameters == other.parameters
+                || match (self.read_parameters(), other.read_parameters()) {
+                    (Some(parameters), Some(others)) => parameters == others,
+                    _ => false,
+                })
+    }
+
+    /// `None` if one has not its type, or is another: `req` is for responses, and `tr` for trailers, which are not signed here.
+    #[inline]
+    fn read_parameters(&self) -> Option<ComponentParameters<'f>> {
+        let mut parameters = ComponentParameters::default();
+        let mut scanner = Scanner::new(self.parameters);
+        while let Some((name, value)) = scanner.next_parameter(0).ok()? {
+            match (name, value) {
+                (b"sf", Bare::Boolean(true)) => parameters.strict = true,
+                (b"bs", Bare::Boolean(true)) => parameters.binary = true,
+                (b"key", Bare::String(quoted)) => parameters.key = Some(quoted),
+                (b"name", Bare::String(quoted)) => parameters.name = Some(quoted),
+                _ => return None,
+            }
+        }
+        Some(parameters)
+    }
+
+    /// Appends its line of the signature base: identifier, `: `, value and a line feed (section 2.5).
+    #[inline]
+    pub(crate) fn write_line(&self, request: &HttpRequest<'_>, base: &mut Vec<u8>) -> Result<(), DenialCode> {
+        base.extend_from_slice(self.identifier);
         base.extend_from_slice(b": ");
-    }
-    let start = base.len();
-    match name.strip_prefix('@') {
-        Some(derived) => write_derived(derived, &component.parameters, request, base)?,
-        None => write_field(name, &component.parameters, request, base)?,
-    }
-    // What is signed are characters of ASCII, and a line feed would be a line of its own (section 2.5).
-    let is_text = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t');
-    let value = base.get(start..).unwrap_or_default();
-    if base.len() > MAX_SIGNATURE_BASE_LEN || !value.iter().fold(true, |all, byte| all & is_text(byte)) {
-        return Err(DenialCode::Malformed);
-    }
-    base.push(b'\n');
-    Ok(())
-}
-
-/// Whether two identifiers are the same: by name and parameters, whatever the order of these (section 2).
-#[inline]
-pub(crate) fn is_same(one: &Item<'_>, other: &Item<'_>) -> bool {
-    let (parameters, others) = (&one.parameters, &other.parameters);
-    one.value == other.value
-        && parameters.len() == others.len()
-        && parameters.iter().all(|(name, value)| others.get(name) == Some(value))
-}
-
-/// The value of a derived component of a request (section 2.2).
-#[inline]
-fn write_derived(
-    name: &str,
-    parameters: &Parameters<'_>,
-    request: &HttpRequest<'_>,
-    base: &mut Vec<u8>,
-) -> Result<(), DenialCode> {
-    if name == "query-param" {
-        let (1, Some(BareItem::String(name))) = (parameters.len(), parameters.get("name")) else {
+        let start = base.len();
+        match self.name {
+            Some([b'@', derived @ ..]) => self.write_derived(derived, request, base)?,
+            Some(name) => self.write_field(name, request, base)?,
+            None => return Err(DenialCode::Malformed),
+        }
+        // What is signed are characters of ASCII, and a line feed would be a line of its own (section 2.5).
+        let is_text = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t');
+        let value = base.get(start..).unwrap_or_default();
+        if base.len() > MAX_SIGNATURE_BASE_LEN || !value.iter().all(is_text) {
             return Err(DenialCode::Malformed);
-        };
-        return request.write_query_param(name, base).ok_or(DenialCode::ComponentMissing);
+        }
+        base.push(b'\n');
+        Ok(())
     }
-    // `req` is for responses, and `tr` for trailers, which are not signed here.
-    if !parameters.is_empty() {
-        return Err(DenialCode::Malformed);
-    }
-    match name {
-        "method" => base.extend_from_slice(request.method.as_bytes()),
-        "target-uri" => base.extend_from_slice(request.target_uri.as_bytes()),
-        "authority" => request.write_authority(base),
-        "scheme" => request.write_scheme(base),
-        "request-target" => request.write_request_target(base),
-        "path" => request.write_path(base),
-        "query" => request.write_query(base),
-        _ => return Err(DenialCode::Malformed),
-    }
-    Ok(())
-}
 
-/// The value of a field (section 2.1).
-#[inline]
-fn write_field(
-    name: &str,
-    parameters: &Parameters<'_>,
-    request: &HttpRequest<'_>,
-    base: &mut Vec<u8>,
-) -> Result<(), DenialCode> {
-    let is_lowercase = |byte: u8| is_token(byte) && !byte.is_ascii_uppercase();
-    if name.is_empty() || !name.bytes().all(is_lowercase) {
-        return Err(DenialCode::Malformed);
-    }
-    let (mut strict, mut binary, mut key) = (false, false, None);
-    for (parameter, value) in parameters.iter() {
-        match (parameter, value) {
-            ("sf", BareItem::Boolean(true)) => strict = true,
-            ("bs", BareItem::Boolean(true)) => binary = true,
-            ("key", BareItem::String(given)) => key = Some(given),
+    /// The value of a derived component of a request (section 2.2).
+    #[inline]
+    fn write_derived(
+        &self,
+        name: &[u8],
+        request: &HttpRequest<'_>,
+        base: &mut Vec<u8>,
+    ) -> Result<(), DenialCode> {
+        match (name, self.parameters) {
+            (b"method", b"") => base.extend_from_slice(request.method.as_bytes()),
+            (b"target-uri", b"") => base.extend_from_slice(request.target_uri.as_bytes()),
+            (b"authority", b"") => request.write_authority(base),
+            (b"scheme", b"") => request.write_scheme(base),
+            (b"request-target", b"") => request.write_request_target(base),
+            (b"path", b"") => request.write_path(base),
+            (b"query", b"") => request.write_query(base),
+            (b"query-param", _) => match self.read_parameters() {
+                Some(ComponentParameters { strict: false, binary: false, key: None, name: Some(quoted) }) => {
+                    return request
+                        .write_query_param(&unescaped(quoted), base)
+                        .ok_or(DenialCode::ComponentMissing);
+                }
+                _ => return Err(DenialCode::Malformed),
+            },
             _ => return Err(DenialCode::Malformed),
         }
+        Ok(())
     }
-    if binary && (strict || key.is_some()) {
-        return Err(DenialCode::Malformed);
+
+    /// The value of a field (section 2.1).
+    #[inline]
+    fn write_field(
+        &self,
+        name: &[u8],
+        request: &HttpRequest<'_>,
+        base: &mut Vec<u8>,
+    ) -> Result<(), DenialCode> {
+        let is_lowercase = |byte: &u8| is_token(*byte) && !byte.is_ascii_uppercase();
+        let name = match core::str::from_utf8(name) {
+            Ok(text) if !name.is_empty() && name.iter().all(is_lowercase) => text,
+            _ => return Err(DenialCode::Malformed),
+        };
+        if self.parameters.is_empty() {
+            return write_combined(name, request, base);
+        }
+        match self.read_parameters().ok_or(DenialCode::Malformed)? {
+            ComponentParameters { strict: false, binary: true, key: None, name: None } => {
+                write_binary(name, request, base)
+            }
+            ComponentParameters { strict: true, binary: false, key: None, name: None } => {
+                write_strict(&combined(name, request)?, base)
+            }
+            ComponentParameters { binary: false, key: Some(key), name: None, .. } => {
+                let member = canonical_member(&combined(name, request)?, &unescaped(key));
+                let member = member.map_err(|_| DenialCode::Malformed)?;
+                base.extend_from_slice(&member.ok_or(DenialCode::ComponentMissing)?);
+                Ok(())
+            }
+            _ => Err(DenialCode::Malformed),
+        }
     }
-    if binary {
-        return write_binary(name, request, base);
-    }
-    if !strict && key.is_none() {
-        return write_combined(name, request, base);
-    }
-    let combined = combined(name, request)?;
-    let Some(key) = key else { return write_strict(&combined, base) };
-    let dictionary = structured_fields::parse_dictionary(&combined).map_err(|_| DenialCode::Malformed)?;
-    let member = dictionary.get(key).ok_or(DenialCode::ComponentMissing)?;
-    member.serialize(base).map_err(|_| DenialCode::Malformed)
 }
 
 /// The value of a field as [`write_combined`] writes it; of one line that is not folded the line itself.
-#[inline]
 pub(crate) fn combined<'r>(name: &str, request: &HttpRequest<'r>) -> Result<Cow<'r, [u8]>, DenialCode> {
     let mut lines = request.lines(name);
     let first = lines.next().ok_or(DenialCode::ComponentMissing)?;
@@ -172,28 +204,15 @@ fn write_binary(name: &str, request: &HttpRequest<'_>, base: &mut Vec<u8>) -> Re
 /// of several, and they are written differently, it is not decided.
 #[inline]
 fn write_strict(combined: &[u8], base: &mut Vec<u8>) -> Result<(), DenialCode> {
-    type Reading = fn(&[u8]) -> Option<Result<Vec<u8>, Unserializable>>;
-    fn written(
-        write: impl FnOnce(&mut Vec<u8>) -> Result<(), Unserializable>,
-    ) -> Result<Vec<u8>, Unserializable> {
-        let mut out = Vec::new();
-        write(&mut out).map(|()| out)
+    let mut decided: Option<Vec<u8>> = None;
+    for reading in [canonical_item, canonical_list, canonical_dictionary] {
+        let Ok(text) = reading(combined) else { continue };
+        if decided.as_ref().is_some_and(|other| *other != text) {
+            return Err(DenialCode::Malformed);
+        }
+        decided = Some(text);
     }
-    let readings: [Reading; 3] = [
-        |field| structured_fields::parse_item(field).ok().map(|item| written(|out| item.serialize(out))),
-        |field| structured_fields::parse_list(field).ok().map(|list| written(|out| list.serialize(out))),
-        |field| {
-            structured_fields::parse_dictionary(field)
-                .ok()
-                .map(|members| written(|out| members.serialize(out)))
-        },
-    ];
-    let mut all = readings.into_iter().filter_map(|read| read(combined));
-    let first = all.next().ok_or(DenialCode::Malformed)?.map_err(|_| DenialCode::Malformed)?;
-    if all.any(|other| other.as_ref() != Ok(&first)) {
-        return Err(DenialCode::Malformed);
-    }
-    base.extend_from_slice(&first);
+    base.extend_from_slice(&decided.ok_or(DenialCode::Malformed)?);
     Ok(())
 }
 

@@ -64,7 +64,7 @@ impl VerifiedSignature {
     #[must_use]
     #[inline]
     pub fn write_record(outcome: &Result<Self, DenialCode>) -> Vec<u8> {
-        let mut writer = Writer::default();
+        let mut writer = Writer(Vec::with_capacity(2 * HEAD));
         let verified = match outcome {
             Ok(verified) => verified,
             Err(code) => {

@@ -187,7 +187,7 @@ impl<'r> HttpRequest<'r> {
     /// `@query-param` (section 2.2.8): the value of the one parameter whose name is encoded so; `None` if there is none, or
     /// more than one, or it is no UTF-8.
     #[inline]
-    pub(crate) fn write_query_param(&self, name: &str, base: &mut Vec<u8>) -> Option<()> {
+    pub(crate) fn write_query_param(&self, name: &[u8], base: &mut Vec<u8>) -> Option<()> {
         let pairs = self.query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
         let mut found = false;
         let start = base.len();
@@ -196,7 +196,7 @@ impl<'r> HttpRequest<'r> {
             let value = value.strip_prefix('=').unwrap_or_default();
             let before = base.len();
             recode(key, base)?;
-            let is_it = base.get(before..) == Some(name.as_bytes());
+            let is_it = base.get(before..) == Some(name);
             base.truncate(before);
             if is_it {
                 if found {
@@ -217,6 +217,7 @@ impl<'r> HttpRequest<'r> {
     }
 }
 
+#[inline]
 fn write_lowercase(text: &str, base: &mut Vec<u8>) {
     let start = base.len();
     base.extend_from_slice(text.as_bytes());

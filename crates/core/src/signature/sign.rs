@@ -1,7 +1,8 @@
 //! Signing: the two fields that a request gets from a key.
 
 use super::{
-    fields::{self, ALGORITHM},
+    component::Component,
+    fields::{self, ALGORITHM, LabelledSignatures, Signature},
     key::SigningKey,
     policy::DEFAULT_COMPONENTS,
     request::HttpRequest,
@@ -10,10 +11,9 @@ use crate::{
     denial::DenialCode,
     parse,
     shared_secret::{SharedSecret, WrongPurpose},
-    signature::component,
-    structured_fields::{self, BareItem, InnerList, Item, Parameters, write_base64},
+    structured_fields::{MAX_INTEGER, canonical_item, is_key, write_base64, write_integer, write_string},
 };
-use alloc::{borrow::Cow, string::String, vec::Vec};
+use alloc::{string::String, vec::Vec};
 use core::fmt;
 
 /// The label of a signature unless another is asked for.
@@ -141,12 +141,20 @@ impl RequestSigner {
         request: &HttpRequest<'_>,
         terms: &SignatureTerms<'_>,
     ) -> Result<SignedFields, SignError> {
-        let mut parameters = Parameters::default();
-        let times = [("created", terms.created), ("expires", terms.expires)];
-        for (name, time) in times {
+        let mut input = Vec::from(terms.label);
+        input.extend_from_slice(b"=(");
+        for (index, component) in terms.components.iter().enumerate() {
+            if index > 0 {
+                input.push(b' ');
+            }
+            write_identifier(component, &mut input).ok_or(SignError::Component { index })?;
+        }
+        input.push(b')');
+        for (name, time) in [("created", terms.created), ("expires", terms.expires)] {
             if let Some(time) = time {
-                let time = i64::try_from(time).map_err(|_| SignError::Parameter)?;
-                parameters.insert(name, BareItem::Integer(time));
+                let time = i64::try_from(time).ok().filter(|time| *time <= MAX_INTEGER);
+                write_parameter(name, &mut input);
+                write_integer(time.ok_or(SignError::Parameter)?, &mut input);
             }
         }
         let texts = [
@@ -157,28 +165,24 @@ impl RequestSigner {
         ];
         for (name, text) in texts {
             if let Some(text) = text {
-                if text.len() > fields::MAX_SIGNATURE_TEXT_LEN {
-                    return Err(SignError::Parameter);
-                }
-                parameters.insert(name, BareItem::String(Cow::Borrowed(text)));
+                write_parameter(name, &mut input);
+                let is_short = text.len() <= fields::MAX_SIGNATURE_TEXT_LEN;
+                is_short.then(|| write_string(text, &mut input)).flatten().ok_or(SignError::Parameter)?;
             }
         }
-        let items = terms.components.iter().enumerate();
-        let items =
-            items.map(|(index, component)| identifier(component).ok_or(SignError::Component { index }));
-        let covered = InnerList { items: items.collect::<Result<Vec<_>, _>>()?, parameters };
-        let base =
-            fields::write_base(&covered, request).map_err(|code| SignError::of(code, &covered, request))?;
-        if !is_label(terms.label) {
+        if !is_key(terms.label.as_bytes()) {
             return Err(SignError::Parameter);
         }
-        let mut input = Vec::from(terms.label);
-        input.push(b'=');
-        covered.serialize(&mut input).map_err(|_| SignError::Parameter)?;
+        // What is signed is what a verifier reads.
+        let label = terms.label.as_bytes();
+        let read = LabelledSignatures::read(&input, &[(label, b"")]).map_err(|_| SignError::Components)?;
+        let unsigned = read.signatures().next().ok_or(SignError::Components)?;
+        let base = unsigned.base(request).map_err(|code| SignError::of(code, &unsigned, request))?;
         let mut signature = Vec::from(terms.label);
         signature.extend_from_slice(b"=:");
         write_base64(&self.key.tag(&base), &mut signature);
         signature.push(b':');
+        drop(read);
         let text = |bytes| String::from_utf8(bytes).map_err(|_| SignError::Parameter);
         Ok(SignedFields {
             signature_input: text(input)?,
@@ -195,21 +199,22 @@ impl fmt::Debug for RequestSigner {
     }
 }
 
-/// The identifier that a name or a text is.
+/// Appends the identifier that a name or a text is, in its canonical form.
 #[inline]
-fn identifier<'t>(component: &'t str) -> Option<Item<'t>> {
-    if component.starts_with('"') {
-        return structured_fields::parse_item(component.as_bytes()).ok();
+fn write_identifier(component: &str, input: &mut Vec<u8>) -> Option<()> {
+    if !component.starts_with('"') {
+        return write_string(component, input);
     }
-    let value = BareItem::String(Cow::Borrowed(component));
-    Some(Item { value, parameters: Parameters::default() })
+    input.extend_from_slice(&canonical_item(component.as_bytes()).ok()?);
+    Some(())
 }
 
+/// Appends a parameter without its value.
 #[inline]
-fn is_label(label: &str) -> bool {
-    let is_first = |byte: &u8| byte.is_ascii_lowercase() || *byte == b'*';
-    let is_next = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-.*".contains(&byte);
-    label.as_bytes().first().is_some_and(is_first) && label.bytes().all(is_next)
+fn write_parameter(name: &str, input: &mut Vec<u8>) {
+    input.push(b';');
+    input.extend_from_slice(name.as_bytes());
+    input.push(b'=');
 }
 
 /// Why a request cannot be signed.
@@ -230,10 +235,10 @@ pub enum SignError {
 impl SignError {
     /// Finds the component that is at fault.
     #[inline]
-    fn of(code: DenialCode, covered: &InnerList<'_>, request: &HttpRequest<'_>) -> Self {
+    fn of(code: DenialCode, unsigned: &Signature<'_>, request: &HttpRequest<'_>) -> Self {
         let mut base = Vec::new();
-        let fails = |item| component::write_line(item, request, &mut base).err() == Some(code);
-        covered.items.iter().position(fails).map_or(Self::Components, |index| Self::Component { index })
+        let fails = |component: Component<'_>| component.write_line(request, &mut base).err() == Some(code);
+        unsigned.components().position(fails).map_or(Self::Components, |index| Self::Component { index })
     }
 }
 

@@ -3,11 +3,12 @@
 use super::{
     fields::{ALGORITHM, Signature, SignatureFields, SignatureParameters},
     key::SigningKey,
+    keyid::SigningKeyName,
     policy::SignaturePolicy,
     request::HttpRequest,
 };
 use crate::{content_digest::ContentDigest, denial::DenialCode, replay::ReplayEntry, signature::component};
-use alloc::{borrow::ToOwned, string::String};
+use alloc::{borrow::Cow, string::String};
 
 /// A signature that was proved by a key of one's own.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -77,10 +78,10 @@ fn verify_dyn(
         let verified = Candidate::of(signature, policy).and_then(|candidate| {
             let candidate = candidate.ok_or(DenialCode::UnknownKey)?;
             let base = signature.base(request)?;
-            let found = key(candidate.parameters.keyid);
+            let found = key(candidate.parameters.keyid.as_deref());
             let proves = match &found {
-                Some(found) => found.proves(&base, signature.value()),
-                None => SigningKey::stand_in().proves(&base, signature.value()),
+                Some(found) => found.proves(&base, candidate.value()),
+                None => SigningKey::stand_in().proves(&base, candidate.value()),
             };
             match (found.is_some(), proves) {
                 (true, true) => {}
@@ -89,7 +90,7 @@ fn verify_dyn(
             }
             let replay = candidate.check(request, policy, now)?;
             let SignatureParameters { keyid, created, expires, tag, .. } = candidate.parameters;
-            let (keyid, tag) = (keyid.map(ToOwned::to_owned), tag.map(ToOwned::to_owned));
+            let (keyid, tag) = (keyid.map(Cow::into_owned), tag.map(Cow::into_owned));
             Ok(VerifiedSignature { keyid, created, expires, tag, replay })
         });
         match verified {
@@ -104,6 +105,8 @@ fn verify_dyn(
 pub(crate) struct Candidate<'s> {
     pub(crate) signature: Signature<'s>,
     pub(crate) parameters: SignatureParameters<'s>,
+    /// Its value; `None` if it has not the length of those of the one algorithm.
+    value: Option<[u8; 32]>,
 }
 
 impl<'s> Candidate<'s> {
@@ -114,9 +117,22 @@ impl<'s> Candidate<'s> {
         policy: &SignaturePolicy<'_>,
     ) -> Result<Option<Self>, DenialCode> {
         let parameters = signature.parameters()?;
-        let is_ours = parameters.algorithm.is_none_or(|algorithm| algorithm == ALGORITHM)
-            && policy.tag.is_none_or(|tag| parameters.tag == Some(tag));
-        Ok(is_ours.then_some(Self { signature, parameters }))
+        let is_ours = parameters.algorithm.as_deref().is_none_or(|algorithm| algorithm == ALGORITHM)
+            && policy.tag.is_none_or(|tag| parameters.tag.as_deref() == Some(tag));
+        let value = signature.value();
+        Ok(is_ours.then_some(Self { signature, parameters, value }))
+    }
+
+    /// The API key that it names, if it names one.
+    #[inline]
+    pub(crate) fn name(&self) -> Option<SigningKeyName<'_>> {
+        self.parameters.keyid.as_deref().and_then(SigningKeyName::read)
+    }
+
+    /// Its value; nothing, which no key proves, if it has not the length of those of the one algorithm.
+    #[inline]
+    pub(crate) fn value(&self) -> &[u8] {
+        self.value.as_ref().map_or(&[], |value| value)
     }
 
     /// What is demanded of a signature that is proved: its times, what it covers, its nonce, and the digest of the content.
@@ -128,7 +144,7 @@ impl<'s> Candidate<'s> {
         policy: &SignaturePolicy<'_>,
         now: u64,
     ) -> Result<Option<ReplayEntry>, DenialCode> {
-        let SignatureParameters { created, expires, nonce, keyid, .. } = self.parameters;
+        let SignatureParameters { created, expires, ref nonce, ref keyid, .. } = self.parameters;
         let now = i64::try_from(now).unwrap_or(i64::MAX);
         let last = self.last_second(policy)?;
         if last.is_some_and(|last| last < now) {
@@ -140,7 +156,7 @@ impl<'s> Candidate<'s> {
         let is_covered = |name: &&str| self.covers(name);
         let digest =
             !policy.require_content_digest || request.content.is_empty() || self.covers("content-digest");
-        let nonce = nonce.filter(|nonce| !nonce.is_empty());
+        let nonce = nonce.as_deref().filter(|nonce| !nonce.is_empty());
         if !policy.required_components.iter().all(is_covered)
             || !digest
             || nonce.is_none() && policy.needs_nonce(request.is_idempotent())
@@ -154,7 +170,7 @@ impl<'s> Candidate<'s> {
         }
         let keep_until = last.map_or(u64::MAX, |last| u64::try_from(last).unwrap_or(0));
         let entry = |nonce: &str| {
-            ReplayEntry::new(keyid.unwrap_or_default().as_bytes(), nonce.as_bytes(), keep_until)
+            ReplayEntry::new(keyid.as_deref().unwrap_or_default().as_bytes(), nonce.as_bytes(), keep_until)
         };
         Ok(nonce.map(entry))
     }

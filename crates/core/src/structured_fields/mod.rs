@@ -1,6 +1,7 @@
 //! Structured Field Values for HTTP (RFC 9651): reading fields, and writing them in their one canonical form.
 //!
-//! Here are the types, [`parse_item`], [`parse_list`] and [`parse_dictionary`], and `serialize` of each type. What a
+//! Here are the types, [`parse_item`], [`parse_list`] and [`parse_dictionary`], and `serialize` of each type; and, where the
+//! text alone matters, as in signatures, [`canonical_item`], [`canonical_list`] and [`canonical_dictionary`]. What a
 //! field means, which fields are structured and how the lines of one are joined is not here: a field value comes in
 //! as one text, its lines joined with `, ` (RFC 9110 section 5.3).
 //!
@@ -29,14 +30,21 @@
 //! # }
 //! ```
 
+mod base64;
+mod canonical;
+mod names;
 mod parse;
+mod scanner;
 mod serialize;
 
-pub use parse::{
-    MAX_INNER_LIST_ITEMS, MAX_MEMBERS, MAX_PARAMETERS, Malformed, parse_dictionary, parse_item, parse_list,
-};
+pub(crate) use base64::{decode_base64, write_base64};
+pub(crate) use canonical::{Canonical, ListItem, Named, byte_sequences, canonical_member};
+pub use canonical::{canonical_dictionary, canonical_item, canonical_list};
+pub use parse::{parse_dictionary, parse_item, parse_list};
+pub(crate) use scanner::{Bare, Scanner, is_key, plain_text, unescaped};
+pub use scanner::{MAX_INNER_LIST_ITEMS, MAX_MEMBERS, MAX_PARAMETERS, Malformed};
 pub use serialize::Unserializable;
-pub(crate) use serialize::write_base64;
+pub(crate) use serialize::{write_integer, write_string};
 
 use alloc::{borrow::Cow, vec::Vec};
 
@@ -315,64 +323,9 @@ fn insert<'t, V>(entries: &mut Vec<(&'t str, V)>, name: &'t str, value: V) {
     }
 }
 
-/// Whether a key may start so (`lcalpha` or `*`, RFC 9651 section 3.1.2).
-#[inline]
-fn starts_key(byte: u8) -> bool {
-    byte.is_ascii_lowercase() || byte == b'*'
-}
-
-/// Whether a key may go on so.
-#[inline]
-fn is_in_key(byte: u8) -> bool {
-    byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-' | b'.' | b'*')
-}
-
-/// Whether a token may start so (RFC 9651 section 3.3.4).
-#[inline]
-fn starts_token(byte: u8) -> bool {
-    byte.is_ascii_alphabetic() || byte == b'*'
-}
-
-/// Whether a token may go on so: `tchar` of RFC 9110 section 5.6.2, `:` and `/`.
-#[inline]
-fn is_in_token(byte: u8) -> bool {
-    byte.is_ascii_graphic()
-        && !matches!(
-            byte,
-            b'"' | b'('
-                | b')'
-                | b','
-                | b';'
-                | b'<'
-                | b'='
-                | b'>'
-                | b'?'
-                | b'@'
-                | b'['
-                | b'\\'
-                | b']'
-                | b'{'
-                | b'}'
-        )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn characters_of_keys_and_tokens() {
-        let all = |class: fn(u8) -> bool| -> std::string::String {
-            (0..=255_u8).filter(|&byte| class(byte)).map(char::from).collect()
-        };
-        assert_eq!(all(starts_key), "*abcdefghijklmnopqrstuvwxyz");
-        assert_eq!(all(is_in_key), "*-.0123456789_abcdefghijklmnopqrstuvwxyz");
-        assert_eq!(all(starts_token), "*ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
-        assert_eq!(
-            all(is_in_token),
-            "!#$%&'*+-./0123456789:ABCDEFGHIJKLMNOPQRSTUVWXYZ^_`abcdefghijklmnopqrstuvwxyz|~"
-        );
-    }
 
     #[test]
     fn decimals_are_rounded_half_to_even() {

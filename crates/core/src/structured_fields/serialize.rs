@@ -1,8 +1,8 @@
 //! Writing fields: the algorithms of RFC 9651 section 4.1. What they write is the canonical form.
 
 use super::{
-    BareItem, Dictionary, InnerList, Item, List, MAX_INTEGER, Member, Parameters, is_in_key, is_in_token,
-    starts_key, starts_token,
+    BareItem, Dictionary, InnerList, Item, List, MAX_INTEGER, Member, Parameters, base64::write_base64,
+    scanner,
 };
 use alloc::vec::Vec;
 use core::fmt;
@@ -60,30 +60,8 @@ impl BareItem<'_> {
         match self {
             Self::Integer(number) => return integer(*number, out),
             Self::Decimal(decimal) => write_decimal(decimal.thousandths(), out),
-            Self::String(text) => {
-                // Both in one pass that does not stop: fields are short, and nearly all have neither.
-                let (mut printable, mut escaped) = (true, false);
-                for byte in text.bytes() {
-                    printable &= matches!(byte, b' '..=b'~');
-                    escaped |= matches!(byte, b'"' | b'\\');
-                }
-                if !printable {
-                    return Err(Unserializable);
-                }
-                put(out, b"\"");
-                if escaped {
-                    for byte in text.bytes() {
-                        if matches!(byte, b'"' | b'\\') {
-                            out.push(b'\\');
-                        }
-                        out.push(byte);
-                    }
-                } else {
-                    put(out, text.as_bytes());
-                }
-                put(out, b"\"");
-            }
-            Self::Token(word) => return write_word(word, starts_token, is_in_token, out),
+            Self::String(text) => return write_string(text, out).ok_or(Unserializable),
+            Self::Token(word) => return write_if(scanner::is_token(word.as_bytes()), word, out),
             Self::ByteSequence(bytes) => {
                 put(out, b":");
                 write_base64(bytes, out);
@@ -94,18 +72,7 @@ impl BareItem<'_> {
                 put(out, b"@");
                 return integer(*seconds, out);
             }
-            Self::DisplayString(text) => {
-                put(out, b"%\"");
-                for byte in text.bytes() {
-                    match byte {
-                        b'%' | b'"' | ..=0x1f | 0x7f.. => {
-                            put(out, &[b'%', hex_digit(byte >> 4), hex_digit(byte & 15)]);
-                        }
-                        _ => out.push(byte),
-                    }
-                }
-                put(out, b"\"");
-            }
+            Self::DisplayString(text) => write_display_string(text, out),
         }
         Ok(())
     }
@@ -203,17 +170,15 @@ fn write_comma(place: usize, out: &mut Vec<u8>) {
 
 #[inline]
 fn write_key(name: &str, out: &mut Vec<u8>) -> Written {
-    write_word(name, starts_key, is_in_key, out)
+    write_if(scanner::is_key(name.as_bytes()), name, out)
 }
 
-/// A word, if it starts with a byte of the one class and goes on with bytes of the other, which holds the first.
 #[inline]
-fn write_word(word: &str, starts: fn(u8) -> bool, goes_on: fn(u8) -> bool, out: &mut Vec<u8>) -> Written {
-    let word = word.as_bytes();
-    if !word.first().copied().is_some_and(starts) || !word.iter().copied().all(goes_on) {
+fn write_if(is_sound: bool, word: &str, out: &mut Vec<u8>) -> Written {
+    if !is_sound {
         return Err(Unserializable);
     }
-    put(out, word);
+    put(out, word.as_bytes());
     Ok(())
 }
 
@@ -222,13 +187,20 @@ fn integer(number: i64, out: &mut Vec<u8>) -> Written {
     if number.unsigned_abs() > MAX_INTEGER.unsigned_abs() {
         return Err(Unserializable);
     }
-    write_sign(number, out);
-    write_number(number.unsigned_abs(), out);
+    write_integer(number, out);
     Ok(())
 }
 
+/// Appends a number of at most fifteen digits.
 #[inline]
-fn write_decimal(thousandths: i64, out: &mut Vec<u8>) {
+pub(crate) fn write_integer(number: i64, out: &mut Vec<u8>) {
+    write_sign(number, out);
+    write_number(number.unsigned_abs(), out);
+}
+
+/// Appends a number of thousandths.
+#[inline]
+pub(super) fn write_decimal(thousandths: i64, out: &mut Vec<u8>) {
     write_sign(thousandths, out);
     let number = thousandths.unsigned_abs();
     write_number(number / 1000, out);
@@ -266,6 +238,34 @@ fn write_number(mut number: u64, out: &mut Vec<u8>) {
     }
 }
 
+/// Appends a string; `None` if it is not printable ASCII.
+#[inline]
+pub(crate) fn write_string(text: &str, out: &mut Vec<u8>) -> Option<()> {
+    out.push(b'"');
+    for byte in text.bytes() {
+        match byte {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+            b' '..=b'~' => out.push(byte),
+            _ => return None,
+        }
+    }
+    out.push(b'"');
+    Some(())
+}
+
+/// Appends a display string.
+#[inline]
+pub(super) fn write_display_string(text: &str, out: &mut Vec<u8>) {
+    put(out, b"%\"");
+    for byte in text.bytes() {
+        match byte {
+            b'%' | b'"' | ..=0x1f | 0x7f.. => put(out, &[b'%', hex_digit(byte >> 4), hex_digit(byte & 15)]),
+            _ => out.push(byte),
+        }
+    }
+    put(out, b"\"");
+}
+
 /// The character of a number below 10.
 #[inline]
 fn digit(number: u64) -> u8 {
@@ -276,31 +276,6 @@ fn digit(number: u64) -> u8 {
 #[inline]
 fn hex_digit(number: u8) -> u8 {
     number.wrapping_add(if number < 10 { b'0' } else { b'a' - 10 })
-}
-
-/// Appends base64 with padding (RFC 4648 section 4). Its time depends on the bytes: they are not to be secret.
-#[inline]
-pub(crate) fn write_base64(bytes: &[u8], out: &mut Vec<u8>) {
-    out.reserve(bytes.len().div_ceil(3).saturating_mul(4));
-    for group in bytes.chunks(3) {
-        let bits =
-            group.iter().zip([16, 8, 0]).fold(0, |bits, (&byte, place)| bits | u32::from(byte) << place);
-        for (place, shift) in [18, 12, 6, 0].into_iter().enumerate() {
-            out.push(if place <= group.len() { base64_character((bits >> shift) as u8 & 63) } else { b'=' });
-        }
-    }
-}
-
-/// The character of a number below 64.
-#[inline]
-fn base64_character(number: u8) -> u8 {
-    match number {
-        ..26 => b'A'.wrapping_add(number),
-        26..52 => (b'a' - 26).wrapping_add(number),
-        52..62 => number.wrapping_sub(52 - b'0'),
-        62 => b'+',
-        _ => b'/',
-    }
 }
 
 #[cfg(test)]

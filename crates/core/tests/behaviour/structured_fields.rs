@@ -4,7 +4,8 @@
 
 use claviger_core::structured_fields::{
     BareItem, Decimal, Dictionary, InnerList, Item, List, MAX_INTEGER, Malformed, Member, Parameters,
-    Unserializable, parse_dictionary, parse_item, parse_list,
+    Unserializable, canonical_dictionary, canonical_item, canonical_list, parse_dictionary, parse_item,
+    parse_list,
 };
 use proptest::{collection::vec, prelude::*, sample::select};
 use sfv::{FieldType, Parser};
@@ -49,6 +50,9 @@ fn check(field: &[u8]) -> Result<(), TestCaseError> {
             Err(error) => prop_assert!(error.at <= field.len()),
         }
     }
+    let rewritten = [canonical_item, canonical_list, canonical_dictionary]
+        .map(|rewrite| rewrite(field).map(|text| String::from_utf8(text).unwrap()));
+    prop_assert_eq!(&rewritten, &ours);
     prop_assert_eq!(ours.map(Result::ok), canonical_of_sfv(field), "{:?}", String::from_utf8_lossy(field));
     Ok(())
 }
