@@ -6,6 +6,7 @@ import type { Body, SignedRequestLike } from "./headers.js";
 import type { KeyVerifier } from "./http.js";
 import type { ReplayEntry } from "./replay.js";
 import { type ReadPolicy, type SignatureOptions, askStore, notFresh, overruled, putPolicy, readPolicy } from "./signature-policy.js";
+import { wordsOfMemory } from "./room.js";
 import {
   type Content,
   LATER,
@@ -14,7 +15,6 @@ import {
   readOrigin,
   readReplay,
   readSignedRequest,
-  wordsOfMemory,
 } from "./signed-request.js";
 import { OUTPUT_LENGTH, type Verdict } from "./verdict.js";
 import type { Verifier } from "./verifier.js";

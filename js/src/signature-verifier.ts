@@ -7,6 +7,7 @@ import { decoder } from "./exchange.js";
 import type { Body, SignedRequestLike } from "./headers.js";
 import { disposed } from "./lifetime.js";
 import { type ReadPolicy, type SignatureOptions, askStore, notFresh, putPolicy, readPolicy } from "./signature-policy.js";
+import { wordsOfMemory } from "./room.js";
 import {
   type Content,
   LATER,
@@ -16,7 +17,6 @@ import {
   readOrigin,
   readReplay,
   readSignedRequest,
-  wordsOfMemory,
 } from "./signed-request.js";
 import { exchange } from "./wasm.js";
 

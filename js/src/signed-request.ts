@@ -1,11 +1,10 @@
 /** Signed requests on their way into WebAssembly: what is read of a request, and the bytes in which the core reads it. */
-import { request_room } from "../wasm/claviger.js";
 import { type Facts, writeContext } from "./context.js";
 import { ClavigerError, requireObject, requireString, wrongType } from "./errors.js";
 import { decoder, encoder } from "./exchange.js";
 import { type Body, type HeaderValue, type RequestLike, type SignedRequestLike, requestValuesOf, sentValuesOf } from "./headers.js";
 import type { ReplayEntry } from "./replay.js";
-import { wasmMemory } from "./wasm.js";
+import { roomFor } from "./room.js";
 
 /** What is known of the content of a request, as `Content::from_parts` of the core has it. */
 export interface Content {
@@ -36,7 +35,6 @@ export const HASHED_BY_PLATFORM = 4096;
 
 /** Room behind head and content: a context, and a head in which every character counts once. */
 const CONTEXT_ROOM = 4096;
-const LEAST_ROOM = 16_384;
 /** As many as all signatures of a request may cover, and one more. */
 const MOST_NAMES = 513;
 const LONGEST_INPUT = 8192;
@@ -46,25 +44,6 @@ const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
 const AT = 64;
 const EQUALS = 61;
 const SLASH = 47;
-
-let room: Uint8Array | undefined;
-let words: Uint32Array | undefined;
-
-/** The view of the buffer of requests, with room for so many bytes. */
-function roomFor(length: number): Uint8Array {
-  // One that is detached has none.
-  if (room !== undefined && room.length >= length) return room;
-  const memory = wasmMemory();
-  const asked = Math.max(length, LEAST_ROOM);
-  const address = request_room(asked);
-  if (address === 0) throw new ClavigerError("no_memory", "WebAssembly has no memory left");
-  return (room = new Uint8Array(memory.buffer, address, asked));
-}
-
-/** Numbers in WebAssembly memory. */
-export function wordsOfMemory(): Uint32Array {
-  return words === undefined || words.length === 0 ? (words = new Uint32Array(wasmMemory().buffer)) : words;
-}
 
 /** Where a request that was written is: lengths in bytes, and the number of its texts. */
 export interface Written {

@@ -4,7 +4,9 @@ import { RawWebhook } from "../wasm/claviger.js";
 import { readNow } from "./context.js";
 import { type DenialCode, denialCodes } from "./denial-codes.js";
 import { ClavigerError, optionalInteger, requireBytes, requireInteger, requireObject, requireString, requireStrings } from "./errors.js";
+import { encoder } from "./exchange.js";
 import { type HeadersLike, valuesOf } from "./headers.js";
+import { leaveRoom, roomFor } from "./room.js";
 import { exchange } from "./wasm.js";
 
 /** What a {@link Webhook} signs and verifies with. */
@@ -49,8 +51,6 @@ export interface DeniedWebhook {
 /** What {@link Webhook.verify} says. */
 export type WebhookVerdict = VerifiedWebhook | DeniedWebhook;
 
-const encoder = new TextEncoder();
-
 /**
  * Signs webhooks, and verifies them, as <https://www.standardwebhooks.com> says (symmetric signatures, `v1`).
  *
@@ -89,8 +89,10 @@ export class Webhook {
   sign(id: string, timestamp: number, body: string | Uint8Array | ArrayBuffer): WebhookHeaders {
     requireInteger("timestamp", timestamp);
     const raw = this.#live();
-    putBefore(requireString("id", id), body);
-    const signature = exchange.answer(raw.sign(id.length, timestamp));
+    const length = putBefore(requireString("id", id), body);
+    const signed = raw.sign(id.length, length, timestamp);
+    leaveRoom();
+    const signature = exchange.answer(signed);
     return { "webhook-id": id, "webhook-timestamp": `${timestamp}`, "webhook-signature": signature };
   }
 
@@ -113,8 +115,9 @@ export class Webhook {
     const raw = this.#live();
     if (id === undefined || timestamp === undefined || signature === undefined) return { verified: false, code: "missing" };
     // Lengths count UTF-16; a header where that is another number is no ASCII at once, and malformed.
-    putBefore(id + timestamp + signature, body);
-    const code = raw.verify(id.length, timestamp.length, signature.length, now, this.#tolerance);
+    const length = putBefore(id + timestamp + signature, body);
+    const code = raw.verify(id.length, timestamp.length, signature.length, length, now, this.#tolerance);
+    leaveRoom();
     if (code > 0) return { verified: false, code: denialCodes[code] as DenialCode };
     return { verified: true, id, timestamp: Number(timestamp) };
   }
@@ -142,13 +145,19 @@ function header(headers: HeadersLike, name: string): string | undefined {
   return values.length > 1 ? ", " : values[0]?.[0];
 }
 
-/** Writes a text, and a body behind it. */
-function putBefore(text: string, body: unknown): void {
-  if (typeof body === "string") return exchange.put(text + body);
-  const head = encoder.encode(text);
+/** Writes a text, and a body behind it; how many bytes the body has. */
+function putBefore(text: string, body: unknown): number {
+  const start = text.length;
+  if (typeof body === "string") {
+    const memory = roomFor(start + body.length);
+    encoder.encodeInto(text, memory);
+    const { read, written } = encoder.encodeInto(body, memory.subarray(start));
+    if (read === body.length) return written;
+    body = encoder.encode(body);
+  }
   const bytes = requireBytes("body", body);
-  const message = new Uint8Array(head.length + bytes.length);
-  message.set(head);
-  message.set(bytes, head.length);
-  exchange.put(message);
+  const memory = roomFor(start + bytes.length);
+  encoder.encodeInto(text, memory);
+  memory.set(bytes, start);
+  return bytes.length;
 }

@@ -24,17 +24,23 @@ thread_local! {
 }
 
 /// Makes room for a request of `len` bytes, and says where; 0 if there is no memory left. What was there is lost only if there
-/// was less room.
+/// was less room. Room for nothing gives all of it back.
 #[wasm_bindgen]
 pub fn request_room(len: u32) -> u32 {
     REQUEST.with_borrow_mut(|bytes| {
         let more = (len as usize).saturating_sub(bytes.len());
-        if bytes.try_reserve(more).is_err() {
+        if len == 0 || bytes.try_reserve(more).is_err() {
+            *bytes = Vec::new();
             return 0;
         }
         bytes.resize((len as usize).max(bytes.len()), 0);
         bytes.as_ptr() as usize as u32
     })
+}
+
+/// What `read` says of the first bytes in the buffer.
+pub(crate) fn with_bytes<T>(len: usize, read: impl FnOnce(&[u8]) -> T) -> T {
+    REQUEST.with_borrow(|bytes| read(bytes.get(..len).unwrap_or_default()))
 }
 
 /// Says what `decide` does of the request in the buffer, and of what is behind it; `None` if nothing of that kind is there.

@@ -56,7 +56,7 @@ impl SigningKey {
     }
 
     /// The key whose verifier value this is.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn of_value(value: [u64; 4]) -> Self {
         let mut bytes = mac::tag_bytes(value);
         let key = Self(MacKey::new(&bytes));
@@ -70,13 +70,13 @@ impl SigningKey {
         Self(MacKey::stand_in())
     }
 
-    #[inline]
+    #[inline(never)]
     pub(crate) fn tag(&self, base: &[u8]) -> [u8; 32] {
-        mac::tag_bytes(self.0.tag(base))
+        mac::tag_bytes(self.0.tag_parts(&[base]))
     }
 
     /// Whether `tag` is that of the base, in constant time. It has to be whole.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn proves(&self, base: &[u8], tag: &[u8]) -> bool {
         self.tag(base).as_slice().ct_eq(tag).to_bool()
     }
