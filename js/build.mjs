@@ -36,8 +36,12 @@ const TRIMMED = [
   // Nobody but this package has them.
   [/if \(Symbol\.dispose\) RawVerifier[^\n]*\n/, ""],
   [/if \(Symbol\.dispose\) RawWebhook[^\n]*\n/, ""],
-  // So that a bundler leaves it out with the class.
-  [/(const RawWebhookFinalization = [^\n]*\n[^\n]*\n *: )(?=new )/, "$1/* @__PURE__ */ "],
+  // Made with the first of them, so that a bundler leaves it out with the class.
+  [/const RawWebhookFinalization = (\([^\n]*\n[^\n]*\n[^\n]*);\n/, "let ofWebhooks;\nconst RawWebhookFinalization = () => (ofWebhooks ??= $1);\n"],
+  [
+    /RawWebhookFinalization\.(register[^]*?RawWebhookFinalization)\.unregister/,
+    "RawWebhookFinalization().$1().unregister",
+  ],
   // It decodes messages of faults, not gigabytes.
   [/let cachedTextDecoder = [^]*?\nfunction decodeText\(bytes\) \{\n[^]*?\n\}\n/, "const decodeText = (bytes) => new TextDecoder().decode(bytes);\n"],
 ];
