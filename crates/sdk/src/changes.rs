@@ -24,7 +24,7 @@ pub(crate) enum Changed {
     Group(GroupId),
     /// Whether the tenant is on.
     Tenant,
-    /// Which versions of the tenant's shared secrets are accepted.
+    /// Which versions of the tenant's shared secrets are accepted, or whether the keys of one may sign requests.
     Secrets,
 }
 

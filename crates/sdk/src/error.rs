@@ -169,6 +169,9 @@ pub enum Rule {
     /// An issuing secret is revealed to the platform operator alone.
     #[error("an issuing secret can make keys: it is revealed to the platform operator alone")]
     IssuingSecretIsTheOperators,
+    /// An integration secret makes no keys that could sign requests.
+    #[error("an integration secret makes no keys; whether keys may sign requests is said of issuing secrets")]
+    IntegrationSecretMakesNoKeys,
     /// The secret was retired.
     #[error("the shared secret was retired; create another one")]
     SecretRetired,
@@ -208,6 +211,7 @@ impl Rule {
             Self::GroupIsDefault => "group_is_default",
             Self::GroupNotEmpty => "group_not_empty",
             Self::IssuingSecretIsTheOperators => "issuing_secret_is_the_operators",
+            Self::IntegrationSecretMakesNoKeys => "integration_secret_makes_no_keys",
             Self::SecretRetired => "secret_retired",
             Self::VersionsExhausted => "versions_exhausted",
             Self::UsageReportTooOld => "usage_report_too_old",

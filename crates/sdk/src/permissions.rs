@@ -16,7 +16,10 @@ pub(crate) const BUILT_IN: [(&str, &str); 12] = [
     ("people:grant", "give and take roles and permissions"),
     ("roles:view", "see roles and permissions"),
     ("roles:modify", "define, edit and delete roles"),
-    ("shared_secrets:modify", "create, rotate and retire shared secrets"),
+    (
+        "shared_secrets:modify",
+        "create, rotate and retire shared secrets, and say whose keys may sign requests",
+    ),
     ("shared_secrets:reveal", "read shared secrets for integrations"),
     ("tenant:modify", "lock and unlock the tenant's keys"),
     ("audit:view", "read the audit log"),

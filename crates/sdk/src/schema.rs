@@ -10,7 +10,8 @@ use sqlx::{AnyConnection, AssertSqlSafe, Executor};
 pub(crate) const NO_END: i64 = i64::MAX;
 
 /// One script for each version; a store of version n has had the first n.
-const MIGRATIONS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+const MIGRATIONS: [&str; 3] =
+    [include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
 
 /// Which database it is: the two differ in how they name types and begin transactions, and in nothing else.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -41,6 +41,8 @@ pub struct SharedSecretRecord {
     pub key_prefix: Option<KeyPrefix>,
     /// Of an issuing secret: the role of keys that it made outside this store.
     pub role: Option<RoleId>,
+    /// Of an issuing secret: whether the keys that it makes may also sign requests.
+    pub may_sign: bool,
     /// Its versions, the newest first; those that are over are not among them.
     pub versions: Vec<SecretVersion>,
     /// When it was retired, if it was.
@@ -73,12 +75,13 @@ pub struct NewSharedSecret {
     prefix: Option<String>,
     is_issuing: bool,
     role: Option<RoleId>,
+    may_sign: bool,
 }
 
 impl NewSharedSecret {
     /// A secret with a name of 1 to 100 characters that makes signed keys.
     pub fn issuing(name: &str) -> Self {
-        Self { name: name.to_owned(), prefix: None, is_issuing: true, role: None }
+        Self { name: name.to_owned(), prefix: None, is_issuing: true, role: None, may_sign: false }
     }
 
     /// A secret with a name of 1 to 100 characters that signs requests and webhooks.
@@ -95,6 +98,11 @@ impl NewSharedSecret {
     pub fn role(self, role: RoleId) -> Self {
         Self { role: Some(role), ..self }
     }
+
+    /// The keys that an issuing secret makes may also sign requests: see [`SharedSecrets::allow_signing`].
+    pub fn for_signing(self) -> Self {
+        Self { may_sign: true, ..self }
+    }
 }
 
 /// Shared secrets: see [`Session::shared_secrets`].
@@ -106,7 +114,8 @@ impl SharedSecrets<'_> {
     ///
     /// # Errors
     /// [`Error::PermissionNeeded`] without `shared_secrets:modify`; [`Error::BeyondOwnAccess`] if the role has what the
-    /// actor does not have; [`Error::Refused`] where API keys are switched off; [`Error::Invalid`]; [`Error::Exists`].
+    /// actor does not have; [`Error::Refused`] where API keys are switched off, and for an integration secret whose keys
+    /// were to sign; [`Error::Invalid`]; [`Error::Exists`].
     pub async fn create(self, new: NewSharedSecret) -> Result<Created<SharedSecretRecord>> {
         let mut work = self.0.write().await?;
         work.require("shared_secrets:modify")?;
@@ -126,6 +135,9 @@ impl SharedSecrets<'_> {
         if !new.is_issuing && (new.role.is_some() || new.prefix.is_some()) {
             return Err(Error::invalid("purpose", "an integration secret has neither role nor key prefix"));
         }
+        if !new.is_issuing && new.may_sign {
+            return Err(Rule::IntegrationSecretMakesNoKeys.into());
+        }
         if let Some(role) = new.role {
             let role = roles::load(&mut work, role).await?;
             let access = crate::Access::of(role.permissions, role.read_only);
@@ -137,11 +149,12 @@ impl SharedSecrets<'_> {
         }
         let id = SecretId::random()?;
         let insert = sqlx::query(
-            "INSERT INTO shared_secrets (id, tenant, is_issuing, name, prefix, role, retired_at, created_at, revision) \
-             VALUES ($1, $2, $3, $4, $5, $6, 0, $7, 1)",
+            "INSERT INTO shared_secrets (id, tenant, is_issuing, name, prefix, role, may_sign, retired_at, created_at, \
+             revision) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, 1)",
         );
         let insert = insert.bind(id.bytes()).bind(tenant.id.bytes()).bind(i64::from(new.is_issuing));
         let insert = insert.bind(new.name.clone()).bind(prefix.clone()).bind(new.role.map(RecordId::bytes));
+        let insert = insert.bind(i64::from(new.may_sign));
         work.run_unique(insert.bind(work.now), "shared secret", "name", &new.name).await?;
         let version = add_version(&mut work, id, new.is_issuing, &prefix).await?;
         work.remember(&request, id).await?;
@@ -150,7 +163,7 @@ impl SharedSecrets<'_> {
         work.audit(
             "shared_secret.created",
             id,
-            json!({ "name": new.name, "purpose": purpose, "version": version }),
+            json!({ "name": new.name, "purpose": purpose, "version": version, "may_sign": new.may_sign }),
         );
         Ok(Created::new(finish(work, id).await?, false))
     }
@@ -237,6 +250,65 @@ impl SharedSecrets<'_> {
         finish(work, id).await
     }
 
+    /// Lets the keys that an issuing secret makes also sign requests (RFC 9421), from the next root on. Unless it is said,
+    /// they do not: their signatures are denied as those of unknown keys are.
+    ///
+    /// It is said of the secret and holds for all its versions, those to come too, and for the keys that they have made. No
+    /// key may do more in a request that it signs than where it is presented. A verifier without a keyring decides for itself
+    /// ([`IssuingKey::for_signing`](claviger_core::IssuingKey::for_signing)).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use claviger_sdk::{Actor, NewSharedSecret, NewTenant, Store, generate_master_key};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("company.db");
+    /// # let path = path.to_str().ok_or("path")?;
+    /// # let store = Store::open(path, &generate_master_key()?).await?;
+    /// # let operator = store.acting_as(Actor::operator("platform"));
+    /// # let tenant = operator.tenants().create(NewTenant::new("Northwind", "nw_live".parse()?)).await?;
+    /// # let operator = operator.in_tenant(tenant.id);
+    /// let secrets = operator.shared_secrets();
+    /// let edge = secrets.create(NewSharedSecret::issuing("edge")).await?;
+    /// assert!(!edge.may_sign);
+    /// assert!(secrets.allow_signing(edge.id).await?.may_sign);
+    /// assert!(!secrets.forbid_signing(edge.id).await?.may_sign);
+    ///
+    /// let partners = secrets.create(NewSharedSecret::issuing("partners").for_signing()).await?;
+    /// assert!(partners.may_sign);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::PermissionNeeded`] without `shared_secrets:modify`; [`Error::NotFound`]; [`Error::Refused`] for an
+    /// integration secret, for a retired one, where API keys are switched off, and while the tenant's keys are locked.
+    pub async fn allow_signing(self, id: SecretId) -> Result<SharedSecretRecord> {
+        let work = self.0.write().await?;
+        work.require("shared_secrets:modify")?;
+        let tenant = work.tenant()?;
+        if !tenant.switched_on {
+            return Err(Rule::TenantOff.into());
+        }
+        if tenant.locked {
+            return Err(Rule::KeysLocked.into());
+        }
+        set_may_sign(work, id, true, "shared_secret.signing_allowed").await
+    }
+
+    /// No key that an issuing secret has made or makes may sign requests any more, of whatever version. Verifiers deny
+    /// their signatures from the next root on; presented, the keys are as good as before.
+    ///
+    /// # Errors
+    /// [`Error::PermissionNeeded`] without `shared_secrets:modify`; [`Error::NotFound`]; [`Error::Refused`] for an
+    /// integration secret and for a retired one.
+    pub async fn forbid_signing(self, id: SecretId) -> Result<SharedSecretRecord> {
+        let work = self.0.write().await?;
+        work.require("shared_secrets:modify")?;
+        set_may_sign(work, id, false, "shared_secret.signing_forbidden").await
+    }
+
     /// Retires a shared secret: no version of it is accepted any more, and keys that it made are not good wherever a
     /// keyring says so. `confirmation` repeats its name.
     ///
@@ -265,6 +337,31 @@ impl SharedSecrets<'_> {
 
 fn require_view(work: &Work) -> Result<()> {
     if work.may("shared_secrets:reveal") { Ok(()) } else { work.require("shared_secrets:modify") }
+}
+
+/// Says whether the keys of an issuing secret may sign. Where that is said already, nothing is written.
+async fn set_may_sign(
+    mut work: Work,
+    id: SecretId,
+    may_sign: bool,
+    action: &str,
+) -> Result<SharedSecretRecord> {
+    let record = load(&mut work, id).await?;
+    if record.purpose != Purpose::Issuing {
+        return Err(Rule::IntegrationSecretMakesNoKeys.into());
+    }
+    if record.retired_at.is_some() {
+        return Err(Rule::SecretRetired.into());
+    }
+    if record.may_sign == may_sign {
+        return Ok(record);
+    }
+    let update =
+        sqlx::query("UPDATE shared_secrets SET may_sign = $1, revision = revision + 1 WHERE id = $2");
+    work.run(update.bind(i64::from(may_sign)).bind(id.bytes())).await?;
+    work.changed(Changed::Secrets);
+    work.audit(action, id, json!({ "name": record.name }));
+    finish(work, id).await
 }
 
 const fn purpose(is_issuing: bool) -> Purpose {
@@ -429,6 +526,7 @@ async fn read(work: &mut Work, row: &AnyRow) -> Result<SharedSecretRecord> {
         name: row.text("name")?,
         key_prefix: prefix.map(|prefix| prefix.parse()).transpose().map_err(|_| damaged("prefix"))?,
         role: row.optional_id("role")?,
+        may_sign: row.flag("may_sign")?,
         versions: rows.iter().map(version).collect::<Result<_>>()?,
         retired_at: row.optional_time("retired_at")?,
         created_at: row.time("created_at")?,

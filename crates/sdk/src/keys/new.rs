@@ -191,7 +191,8 @@ impl NewKey {
 
     /// It is made by this issuing secret, so that verifiers without a keyring accept it too. Its expiry is part of its
     /// text and cannot be moved. What else is said of it, such as its networks, or that it is deactivated, holds where a
-    /// keyring says so: until then it is good in the issuing secret's role, which the actor must have, too.
+    /// keyring says so: until then it is good in the issuing secret's role, which the actor must have, too. It signs
+    /// requests where [the issuing secret's keys may](crate::SharedSecrets::allow_signing).
     pub fn signed_by(self, secret: SecretId) -> Self {
         Self { form: Form::Signed(secret), ..self }
     }

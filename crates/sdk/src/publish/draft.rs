@@ -110,7 +110,7 @@ struct Reserved {
     sequence: i64,
     records: BTreeMap<u32, Vec<KeyRecord>>,
     policies: PoliciesByPage,
-    secrets: Vec<(SharedSecret, Option<(KeyPrefix, u32)>)>,
+    secrets: Vec<(SharedSecret, Option<Issuing<u32>>)>,
     left_out_secrets: u64,
 }
 
@@ -248,7 +248,7 @@ impl<'p> Draft<'p> {
         }
         let (secrets, left_out_secrets) = secrets(work, &self.ring).await?;
         let without_slot = rows.values().flatten().filter(|row| row.slot.is_none()).map(|row| row.policy);
-        let issuing = secrets.iter().filter_map(|(_, issuing)| issuing.map(|(_, policy)| policy));
+        let issuing = secrets.iter().filter_map(|(_, issuing)| issuing.map(|issuing| issuing.policy));
         let wanted: BTreeSet<i64> = without_slot.chain(issuing).collect();
         let places = give_slots_to(work, ring, &wanted).await?;
         let slots = slots(work, ring).await?;
@@ -268,7 +268,7 @@ impl<'p> Draft<'p> {
         }
         let place = |policy| places.get(&policy).copied().ok_or_else(|| damaged("policy"));
         let secrets = secrets.into_iter().map(|(secret, issuing)| {
-            let issuing = issuing.map(|(prefix, policy)| place(policy).map(|slot| (prefix, slot)));
+            let issuing = issuing.map(|issuing| place(issuing.policy).map(|slot| issuing.with_policy(slot)));
             Ok((secret, issuing.transpose()?))
         });
         let secrets = secrets.collect::<Result<Vec<_>, Error>>()?;
@@ -405,7 +405,7 @@ impl<'p> Draft<'p> {
         let secrets: Vec<KeyringSecret<'_>> = secrets
             .iter()
             .map(|(secret, issuing)| match issuing {
-                Some((prefix, policy)) => KeyringSecret::issuing(secret, *prefix, *policy),
+                Some(issuing) => issuing.of(secret),
                 None => KeyringSecret::integration(secret),
             })
             .collect();
@@ -642,16 +642,16 @@ async fn give_slots_to(work: &mut Work, ring: RingId, wanted: &BTreeSet<i64>) ->
     Ok(places)
 }
 
-/// The accepted versions of the shared secrets of a ring's tenants; of issuing ones the prefix and the number of the
-/// policy of keys of which nothing else is known.
+/// The accepted versions of the shared secrets of a ring's tenants; of issuing ones what is said of their keys, the policy
+/// by its number in the store.
 ///
 /// A keyring has room for some thousand: the newest that it has no room for are left out, which denies their keys, so
 /// that nobody else is held up. Their number is returned, too.
-async fn secrets(work: &mut Work, ring: &Ring) -> Outcome<(Vec<IssuedSecret>, u64)> {
+async fn secrets(work: &mut Work, ring: &Ring) -> Outcome<(Vec<(SharedSecret, Option<Issuing<i64>>)>, u64)> {
     let mut query = Statement::new(
         "SELECT v.id AS id, v.version AS version, v.data_key AS data_key, v.sealed AS sealed, s.prefix AS prefix, \
-         s.role AS role, s.tenant AS tenant FROM secret_versions v JOIN shared_secrets s ON s.id = v.secret \
-         WHERE v.accepted_until > ",
+         s.role AS role, s.may_sign AS may_sign, s.tenant AS tenant FROM secret_versions v \
+         JOIN shared_secrets s ON s.id = v.secret WHERE v.accepted_until > ",
     );
     query.bind(work.now).push(" AND ");
     changes::of_audience(&mut query, "s.tenant", ring);
@@ -667,7 +667,8 @@ async fn secrets(work: &mut Work, ring: &Ring) -> Outcome<(Vec<IssuedSecret>, u6
                 let prefix = row.text("prefix")?.parse().map_err(|_| damaged("prefix"))?;
                 let identity =
                     Identity::of_issuing_secret(row.id("tenant")?, prefix, row.optional_id("role")?);
-                Some((prefix, policies::number(work, identity).await?))
+                let policy = policies::number(work, identity).await?;
+                Some(Issuing { prefix, policy, may_sign: row.flag("may_sign")? })
             }
         };
         secrets.push((secret, issuing));
@@ -675,5 +676,24 @@ async fn secrets(work: &mut Work, ring: &Ring) -> Outcome<(Vec<IssuedSecret>, u6
     Ok((secrets, left_out))
 }
 
-/// A shared secret, and of an issuing one the prefix and the number of the policy of its keys.
-type IssuedSecret = (SharedSecret, Option<(KeyPrefix, i64)>);
+/// What a keyring says of the keys of an issuing secret, all that is known of them if they have no record there.
+#[derive(Clone, Copy)]
+struct Issuing<P> {
+    prefix: KeyPrefix,
+    /// Its number in the store, or its index in the keyring.
+    policy: P,
+    may_sign: bool,
+}
+
+impl<P> Issuing<P> {
+    fn with_policy<Q>(self, policy: Q) -> Issuing<Q> {
+        Issuing { prefix: self.prefix, policy, may_sign: self.may_sign }
+    }
+}
+
+impl Issuing<u32> {
+    fn of<'s>(&self, secret: &'s SharedSecret) -> KeyringSecret<'s> {
+        let said = KeyringSecret::issuing(secret, self.prefix, self.policy);
+        if self.may_sign { said.for_signing() } else { said }
+    }
+}

@@ -47,6 +47,9 @@ pub struct Restored {
     /// Versions of shared secrets that are not accepted here any more, because they are not there, or because there is one
     /// there that is not here. Rotate these secrets.
     pub retired_versions: u64,
+    /// Issuing secrets whose keys may not sign requests here any more, because they may not there, or because the secret is
+    /// not there.
+    pub signing_forbidden: u64,
     /// Versions of integration secrets that are there and not here. Rotate the integration secrets of the ring's tenants.
     pub unknown_versions: u64,
 }
@@ -73,6 +76,16 @@ struct Whose {
     group_off: bool,
     owner_off: bool,
     tenant_off: bool,
+}
+
+/// An issuing secret whose keys may sign here.
+struct May {
+    tenant: TenantId,
+    name: String,
+    /// What is said of it there.
+    said: Option<bool>,
+    /// Whether it should be there: it is of the ring, and as old as the root.
+    expected: bool,
 }
 
 impl Publisher {
@@ -126,6 +139,7 @@ impl Publisher {
             Restoring { target: &self.target, work, ring, reader, restored: Restored::default() };
         restoring.merge().await?;
         restoring.retire_versions().await?;
+        restoring.forbid_signing().await?;
         restoring.note(digest).await?;
         let Restoring { work, restored, .. } = restoring;
         work.commit().await?;
@@ -462,6 +476,47 @@ impl Restoring<'_> {
         Ok(())
     }
 
+    /// Lets the keys of issuing secrets sign no longer that may not sign there: they were forbidden to after the backup was
+    /// made. Of a secret that is not there, nobody knows.
+    async fn forbid_signing(&mut self) -> Result<(), PublishError> {
+        let there: BTreeMap<KeyId, bool> =
+            self.reader.shared_secrets().map(|accepted| (accepted.secret.id(), accepted.may_sign)).collect();
+        let mut query =
+            Statement::new("SELECT s.id AS secret, s.tenant AS tenant, s.name AS name, CASE WHEN ");
+        changes::of_audience(&mut query, "s.tenant", &self.ring);
+        query.push(" AND s.created_at <= ").bind(self.known_until());
+        query.push(
+            " THEN 1 ELSE 0 END AS expected, v.id AS version FROM shared_secrets s \
+             JOIN secret_versions v ON v.secret = s.id WHERE s.may_sign = 1 AND s.retired_at = 0",
+        );
+        let mut secrets: BTreeMap<SecretId, May> = BTreeMap::new();
+        for row in self.work.all(query.query(self.work.dialect())?).await? {
+            let may = May {
+                tenant: row.id("tenant")?,
+                name: row.text("name")?,
+                said: None,
+                expected: row.flag("expected")?,
+            };
+            let may = secrets.entry(row.id("secret")?).or_insert(may);
+            if let Some(&said) = there.get(&row.id("version")?) {
+                may.said = Some(said && may.said.unwrap_or(true));
+            }
+        }
+        for (id, may) in secrets {
+            if may.said.unwrap_or(!may.expected) {
+                continue;
+            }
+            let update =
+                sqlx::query("UPDATE shared_secrets SET may_sign = 0, revision = revision + 1 WHERE id = $1");
+            self.work.run(update.bind(id.bytes())).await?;
+            self.work.changed_in(may.tenant, Changed::Secrets);
+            let details = json!({ "name": may.name, "reason": "restored" });
+            self.work.audit_in(Some(may.tenant), "shared_secret.signing_forbidden", id, details);
+            self.restored.signing_forbidden += 1;
+        }
+        Ok(())
+    }
+
     /// Notes the root that is there, so that it is known, and that nothing can be made from it but a whole keyring.
     async fn note(&mut self, digest: Vec<u8>) -> Result<(), PublishError> {
         let (ring, reader) = (self.ring.id, &self.reader);
@@ -485,6 +540,7 @@ impl Restoring<'_> {
             "without_secret": restored.without_secret.len(), "unknown_versions": restored.unknown_versions,
             "deactivated": restored.deactivated, "shortened": restored.shortened,
             "switched_off": restored.switched_off, "retired_versions": restored.retired_versions,
+            "signing_forbidden": restored.signing_forbidden,
         });
         self.work.audit_in(None, "keyring.restored", ring, details);
         Ok(())

@@ -148,6 +148,9 @@ on_both_stores! {
         ada.shared_secrets().reveal(secret.id).await.unwrap();
         ada.shared_secrets().rotate(secret.id, TimeDelta::days(1)).await.unwrap();
         ada.shared_secrets().retire(secret.id, "partner").await.unwrap();
+        let edge = ada.shared_secrets().create(NewSharedSecret::issuing("edge")).await.unwrap();
+        ada.shared_secrets().allow_signing(edge.id).await.unwrap();
+        ada.shared_secrets().forbid_signing(edge.id).await.unwrap();
         let mut events = platform.audit().list().limit(1000).await.unwrap();
         events.retain(|event| event.sequence > before);
         let actions: Vec<_> = events.iter().rev().map(|event| event.action.as_str()).collect();
@@ -192,6 +195,9 @@ on_both_stores! {
                 "shared_secret.revealed",
                 "shared_secret.rotated",
                 "shared_secret.retired",
+                "shared_secret.created",
+                "shared_secret.signing_allowed",
+                "shared_secret.signing_forbidden",
             ]
         );
         platform.audit().verify(None).await.unwrap();
@@ -199,6 +205,7 @@ on_both_stores! {
 
     async fn what_is_refused_or_changes_nothing_leaves_no_event(company: Company) {
         let (ben, as_ben) = company.user("Ben", &["flights:view"]).await;
+        let secret = company.issuing_secret().await;
         let before = platform(&company).audit().head().await.unwrap();
         assert_eq!(code(as_ben.people().deactivate(company.ada.id).await), "permission_needed");
         assert_eq!(
@@ -212,6 +219,7 @@ on_both_stores! {
         company.as_ada.people().grant_permission(ben.id, "flights:view").await.unwrap();
         company.as_ada.people().take_permission(ben.id, "crew:view").await.unwrap();
         company.as_ada.people().take_role(ben.id, company.readonly.id).await.unwrap();
+        company.as_ada.shared_secrets().forbid_signing(secret).await.unwrap();
         company.as_ada.people().list().await.unwrap();
         assert_eq!(platform(&company).audit().head().await.unwrap(), before);
     }

@@ -30,6 +30,7 @@ mod repeating;
 mod restoring;
 mod reviews;
 mod shared_secrets;
+mod signing;
 mod store;
 mod tenants;
 mod usage;

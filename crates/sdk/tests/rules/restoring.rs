@@ -13,8 +13,8 @@ use claviger_core::{
 };
 use claviger_sdk::{
     Actor, Audience, BundleFile, DeniedBy, Directory, Generated, KeyEdit, Lifetime, NewKey, NewKeyGroup,
-    NewPersonalKey, PersonId, PublicationOutcome, PublishError, Publisher, Restored, RevocationReason,
-    RingEdit, Session, Store,
+    NewPersonalKey, NewSharedSecret, PersonId, PublicationOutcome, PublishError, Publisher, Restored,
+    RevocationReason, RingEdit, Session, Store,
 };
 
 const MONTH: Lifetime = Lifetime::days(30);
@@ -428,7 +428,7 @@ on_both_stores! {
         for gone in [false, true] {
             let secrets = company.operator.shared_secrets();
             let name = if gone { "gone" } else { "rotated" };
-            let secret = secrets.create(claviger_sdk::NewSharedSecret::issuing(name)).await.unwrap().id;
+            let secret = secrets.create(NewSharedSecret::issuing(name)).await.unwrap().id;
             let new = |name: &str| NewKey::for_tenant(company.readonly.id, name, MONTH).signed_by(secret);
             let signed = company.as_ada.keys().generate(new("signed")).await.unwrap();
             company.advance(TimeDelta::seconds(10));
@@ -454,6 +454,40 @@ on_both_stores! {
             // So that the next of the two is alone.
             secrets.retire(secret, name).await.ok();
         }
+    }
+
+    async fn signing_that_was_forbidden_after_the_backup_stays_forbidden(company: Company) {
+        let secrets = company.operator.shared_secrets();
+        // One that is rotated there has another prefix, so that it ends no version of the others.
+        let prefixes = &company.tenant.key_prefixes;
+        let create = async |name: &str, prefix: usize| {
+            let new = NewSharedSecret::issuing(name).key_prefix(prefixes[prefix]).for_signing();
+            secrets.create(new).await.unwrap().id
+        };
+        let (stays, forbidden) = (create("stays", 0).await, create("forbidden", 0).await);
+        let gone = create("gone", 1).await;
+        let allowed = company.issuing_secret().await;
+        let ring = published(&company).await;
+        let backup = Backup::of(&company, &ring).await;
+        secrets.forbid_signing(forbidden).await.unwrap();
+        secrets.forbid_signing(gone).await.unwrap();
+        secrets.rotate(gone, TimeDelta::zero()).await.unwrap();
+        secrets.allow_signing(allowed).await.unwrap();
+        ring.publish().await;
+        // Of what is newer than the root that is there, the root says nothing.
+        company.advance(TimeDelta::seconds(10));
+        let theirs = backup.company.operator.shared_secrets();
+        let newer = theirs.create(NewSharedSecret::issuing("newer").for_signing()).await.unwrap().id;
+        let restored = backup.restore().await;
+        assert_eq!((restored.signing_forbidden, restored.retired_versions), (2, 1));
+        for (secret, may_sign) in [(stays, true), (forbidden, false), (gone, false), (allowed, false), (newer, true)] {
+            assert_eq!(theirs.get(secret).await.unwrap().may_sign, may_sign);
+        }
+        let contents = ring.contents(company.now());
+        let may_sign = contents.secrets.values().filter(|said| said.may_sign).count();
+        assert_eq!((contents.secrets.len(), may_sign), (4, 2));
+        let event = backup.company.last_event("shared_secret.signing_forbidden").await.unwrap();
+        assert!(event.details.contains("restored"), "{}", event.details);
     }
 
     async fn what_tenants_lost_that_came_to_the_ring_after_the_backup_is_taken_over(company: Company) {

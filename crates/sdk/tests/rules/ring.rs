@@ -106,7 +106,8 @@ impl Ring {
             let policy =
                 accepted.policy.map(|index| policy(index).expect("every issuing secret has a policy"));
             let prefix = accepted.prefix.map(|prefix| prefix.to_string());
-            contents.secrets.insert(accepted.secret.to_text().expose().to_owned(), (prefix, policy));
+            let said = SaidOfSecret { prefix, policy, may_sign: accepted.may_sign };
+            contents.secrets.insert(accepted.secret.to_text().expose().to_owned(), said);
         }
         contents
     }
@@ -127,11 +128,19 @@ pub(crate) struct Said {
     policy: Vec<u8>,
 }
 
+/// What a keyring says of a version of a shared secret.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct SaidOfSecret {
+    prefix: Option<String>,
+    policy: Option<Vec<u8>>,
+    pub(crate) may_sign: bool,
+}
+
 /// All that a keyring says.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Contents {
     pub(crate) keys: BTreeMap<(u64, &'static str), Vec<Said>>,
-    pub(crate) secrets: BTreeMap<String, (Option<String>, Option<Vec<u8>>)>,
+    pub(crate) secrets: BTreeMap<String, SaidOfSecret>,
 }
 
 pub(crate) fn platform(store: &Store) -> Session {

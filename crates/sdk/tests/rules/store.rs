@@ -38,8 +38,15 @@ impl Company {
         self.place.connection().await.execute(AssertSqlSafe(statement.to_owned())).await.unwrap();
     }
 
+    /// Takes the store back to what version 2 of the schema had.
+    async fn back_to_version_2(&self) {
+        self.execute("ALTER TABLE shared_secrets DROP COLUMN may_sign").await;
+        self.execute("UPDATE claviger_schema SET version = 2").await;
+    }
+
     /// Takes the store back to what version 1 of the schema had.
     pub(crate) async fn back_to_version_1(&self) {
+        self.back_to_version_2().await;
         for statement in [
             "DROP TABLE usage_batches",
             "DROP TABLE usage_stretches",
@@ -129,9 +136,9 @@ on_both_stores! {
     async fn a_later_schema_is_refused_and_both_versions_are_named(company: Company) {
         company.execute("UPDATE claviger_schema SET version = 1000").await;
         let error = company.opened_with(&company.master_key).await.unwrap_err();
-        assert!(matches!(error, Error::NewerSchema { found: 1000, known: 2 }), "{error}");
+        assert!(matches!(error, Error::NewerSchema { found: 1000, known: 3 }), "{error}");
         let text = error.to_string();
-        assert!(text.contains("1000") && text.contains("up to 2;"), "{text}");
+        assert!(text.contains("1000") && text.contains("up to 3;"), "{text}");
     }
 
     async fn a_wrong_master_key_is_refused_when_it_is_opened(company: Company) {
@@ -627,7 +634,7 @@ async fn no_secret_lies_in_plain_text_in_the_file() {
 on_both_stores! {
     unwatched;
 
-    async fn a_store_of_the_version_before_is_brought_to_this_one_with_its_keys(company: Company) {
+    async fn a_store_of_version_1_is_brought_to_this_one_with_its_keys(company: Company) {
         company.key("import").await;
         let new = NewKey::for_tenant(company.readonly.id, "edge", Lifetime::days(30)).external_id("edge-7");
         let generated = company.as_ada.keys().generate(new).await.unwrap();
@@ -640,5 +647,16 @@ on_both_stores! {
         after.publish().await;
         let now = company.now();
         assert_eq!(ring.contents(now), after.contents(now));
+    }
+
+    async fn in_a_store_of_version_2_no_issuing_secrets_keys_sign(company: Company) {
+        let secret = company.issuing_secret().await;
+        let before = company.operator.shared_secrets().get(secret).await.unwrap();
+        company.back_to_version_2().await;
+        let store = company.opened_with(&company.master_key).await.unwrap();
+        let operator = platform(&store).in_tenant(company.tenant.id);
+        assert_eq!(operator.shared_secrets().list().await.unwrap(), std::slice::from_ref(&before));
+        assert!(!before.may_sign);
+        assert!(operator.shared_secrets().allow_signing(secret).await.unwrap().may_sign);
     }
 }
