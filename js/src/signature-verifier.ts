@@ -1,5 +1,6 @@
 /** Signatures by keys that are no API keys: integration secrets, and keys that were agreed elsewhere. */
 import { add_signature_key, drop_signature_keys, exchanged, new_signature_keys, verify_signature } from "../wasm/claviger.js";
+import { unixSeconds } from "./clock.js";
 import { readNow } from "./context.js";
 import { type DenialCode, denialCodes } from "./denial-codes.js";
 import { requireBytes, requireObject, requireString, wrongType } from "./errors.js";
@@ -133,6 +134,7 @@ export class SignatureVerifier {
   async verify(request: SignedRequestLike, options: VerifySignatureOptions = {}): Promise<SignatureVerdict> {
     const now = readNow("options", options);
     const { record, digests, given } = readSignedRequest(request, readOrigin(options.origin) ?? this.#origin);
+    const started = unixSeconds();
     const first = contentOf(given, digests, options.body);
     let content = first instanceof Promise ? await first : first;
     let verdict = this.#decide(record.write(content), content, now);
@@ -145,7 +147,7 @@ export class SignatureVerifier {
     if (!verdict.verified || store === undefined) return verdict;
     const replay = readReplay(wordsOfMemory(), exchanged() / 4 + REPLAY_AT);
     if (replay === undefined) return verdict;
-    const asked = askStore(store, replay, now);
+    const asked = askStore(store, replay, now, started);
     const answer = typeof asked === "string" ? asked : await asked;
     return answer === "fresh" ? verdict : { verified: false, code: notFresh(answer) };
   }
