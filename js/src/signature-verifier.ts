@@ -3,7 +3,7 @@ import { add_signature_key, drop_signature_keys, exchanged, new_signature_keys, 
 import { unixSeconds } from "./clock.js";
 import { readNow } from "./context.js";
 import { type DenialCode, denialCodes } from "./denial-codes.js";
-import { requireBytes, requireObject, requireString, wrongType } from "./errors.js";
+import { requireObject, requireString, wrongType } from "./errors.js";
 import { decoder } from "./exchange.js";
 import type { Body, SignedRequestLike } from "./headers.js";
 import { disposed } from "./lifetime.js";
@@ -13,6 +13,7 @@ import {
   LATER,
   type Written,
   contentOf,
+  keyBytes,
   readContent,
   readOrigin,
   readReplay,
@@ -110,12 +111,12 @@ export class SignatureVerifier {
       keys.forEach((entry: unknown, index) => {
         const at = `options.keys[${index}]`;
         const { keyid, key } = requireObject(at, entry);
-        this.#add(NAMED, requireString(`${at}.keyid`, keyid), requireBytes(`${at}.key`, key));
+        this.#add(NAMED, requireString(`${at}.keyid`, keyid), keyBytes(`${at}.key`, key));
       });
       integrationSecrets.forEach((secret: unknown, index) => {
         this.#add(INTEGRATION_SECRET, "", new TextEncoder().encode(requireString(`options.integrationSecrets[${index}]`, secret)));
       });
-      if (anyKey !== undefined) this.#add(ANY, "", requireBytes("options.anyKey", anyKey));
+      if (anyKey !== undefined) this.#add(ANY, "", keyBytes("options.anyKey", anyKey));
     } catch (error) {
       this.dispose();
       throw error;

@@ -1,7 +1,7 @@
 /** Signed requests on their way into WebAssembly: what is read of a request, and the bytes in which the core reads it. */
 import { request_room } from "../wasm/claviger.js";
 import { type Facts, writeContext } from "./context.js";
-import { ClavigerError, requireObject, requireString, wrongType } from "./errors.js";
+import { ClavigerError, requireBytes, requireObject, requireString, wrongType } from "./errors.js";
 import { decoder, encoder } from "./exchange.js";
 import { type Body, type HeaderValue, type RequestLike, type SignedRequestLike, requestValuesOf, sentValuesOf } from "./headers.js";
 import type { ReplayEntry } from "./replay.js";
@@ -304,6 +304,13 @@ async function hashed(content: Uint8Array, digests: readonly HeaderValue[]): Pro
   let length = 0;
   for (const [algorithm, flag] of [["SHA-256", HAS_SHA256], ["SHA-512", HAS_SHA512]] as const) {
     if (!names(algorithm.toLowerCase())) continue;
+/** Bytes of a key, as a view that copies nothing: one at least, as anybody could sign with none. */
+export function keyBytes(parameter: string, key: unknown): Uint8Array {
+  const bytes = requireBytes(parameter, key);
+  if (bytes.length === 0) throw new ClavigerError("invalid_secret", `${parameter} is empty`);
+  return bytes;
+}
+
     const hash = new Uint8Array(await crypto.subtle.digest(algorithm, content as Uint8Array<ArrayBuffer>));
     bytes.set(hash, length);
     length += hash.length;
