@@ -84,7 +84,7 @@ export function requestValuesOf(request: RequestLike, name: string): HeaderValue
 }
 
 /** The same, of what was read of the request before. @internal */
-export function sentValuesOf(headers: HeadersLike, rawHeaders: readonly string[] | undefined, name: string): HeaderValue[] {
+export function sentValuesOf(headers: HeadersLike, rawHeaders: HeadersLike | undefined, name: string): HeaderValue[] {
   const values = valuesOf(headers, name);
   // What a program has taken away is gone.
   if (rawHeaders === undefined || values.length === 0) return values;
@@ -93,7 +93,8 @@ export function sentValuesOf(headers: HeadersLike, rawHeaders: readonly string[]
   return sent.length > 1 || (values.length === 1 && sent[0]?.[0] === values[0]?.[0]) ? sent : values;
 }
 
-function isList(value: unknown): value is readonly unknown[] {
+/** Whether these are names and values in turn. @internal */
+export function isList(value: unknown): value is readonly unknown[] {
   return Array.isArray(value);
 }
 

@@ -3,7 +3,7 @@ import { request_room } from "../wasm/claviger.js";
 import { type Facts, writeContext } from "./context.js";
 import { ClavigerError, requireBytes, requireObject, requireString, wrongType } from "./errors.js";
 import { decoder, encoder } from "./exchange.js";
-import { type Body, type HeaderValue, type RequestLike, type SignedRequestLike, requestValuesOf, sentValuesOf } from "./headers.js";
+import { type Body, type HeaderValue, type HeadersLike, type RequestLike, type SignedRequestLike, isList, requestValuesOf, sentValuesOf } from "./headers.js";
 import type { ReplayEntry } from "./replay.js";
 import { wasmMemory } from "./wasm.js";
 
@@ -40,6 +40,8 @@ const LEAST_ROOM = 16_384;
 /** As many as all signatures of a request may cover, and one more. */
 const MOST_NAMES = 513;
 const LONGEST_INPUT = 8192;
+/** For up to so many names all lines are searched for each. */
+const FEW_NAMES = 16;
 
 const SIGNATURE_INPUT = "signature-input";
 const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
@@ -143,7 +145,8 @@ export function readSignedRequest(request: SignedRequestLike, origin: string | u
   const names = namesIn(inputs);
   for (let at = 0; at < names.length; at += 1) {
     const name = names[at] as string;
-    const values = sentValuesOf(headers, rawHeaders, name);
+    const values = find === undefined ? sentValuesOf(headers, rawHeaders, name) : find(name);
+  const find = names.length > FEW_NAMES ? grouped(headers, rawHeaders) : undefined;
     if (name === "content-digest") digests = values;
     addFields(fields, name, values);
   }
@@ -153,6 +156,31 @@ export function readSignedRequest(request: SignedRequestLike, origin: string | u
 function addFields(fields: string[], name: string, values: readonly HeaderValue[]): void {
   for (let at = 0; at < values.length; at += 1) fields.push(name, (values[at] as HeaderValue)[0]);
 }
+/** As {@link sentValuesOf}, for many names: nothing is proved yet, and each line is looked at once, not for each of them. */
+function grouped(headers: HeadersLike, rawHeaders: readonly string[] | undefined): (name: string) => HeaderValue[] {
+  const given = linesByName(headers);
+  const sent = rawHeaders === undefined ? undefined : linesByName(rawHeaders);
+  return (name) => sentValuesOf(given(name), sent?.(name), name);
+}
+
+/** Finds the lines of a field, as a list of their own. */
+function linesByName(headers: HeadersLike): (name: string) => HeadersLike {
+  const flat = isList(headers);
+  if (!flat && typeof headers.get === "function") return () => headers;
+  const lines = new Map<string, unknown[]>();
+  const names: readonly unknown[] = flat ? headers : Object.keys(headers);
+  for (let at = 0; at < names.length; at += flat ? 2 : 1) {
+    const given = names[at];
+    if (typeof given !== "string") continue;
+    const name = given.toLowerCase();
+    const value = flat ? headers[at + 1] : (headers as Readonly<Record<string, unknown>>)[given];
+    let list = lines.get(name);
+    if (list === undefined) lines.set(name, (list = []));
+    for (const one of !flat && isList(value) ? value : [value]) list.push(name, one);
+  }
+  return (name) => (lines.get(name) ?? []) as string[];
+}
+
 
 /** The same with a flat list for a list of pairs. */
 export function unpaired(request: SignedRequestLike): RequestLike {
