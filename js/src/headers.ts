@@ -25,6 +25,8 @@ export interface RequestLike {
   readonly requestTarget?: string | undefined;
   /** A body that is `null` is none. What an object holds that is no request of a runtime is its body. */
   readonly body?: unknown;
+  /** The Fetch API's: whether the body was read already. */
+  readonly bodyUsed?: boolean;
   /** The Fetch API's: a copy, by which a body is read. */
   clone?(): { arrayBuffer(): Promise<ArrayBuffer> };
   /** Node's: 2 for HTTP/2. */

@@ -98,7 +98,7 @@ export class RequestSigner {
 
   /**
    * @throws {TypeError} if an option has a wrong type; it names the option.
-   * @throws {ClavigerError} `invalid_secret` if it is no key, or one that does not sign.
+   * @throws {ClavigerError} `invalid_secret` if it is no key, or one that does not sign, or empty.
    */
   constructor(options: RequestSignerOptions) {
     const { key, keyid, integrationSecret } = requireObject("options", options);

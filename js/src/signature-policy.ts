@@ -133,7 +133,7 @@ export function askStore(store: ReplayStore, entry: ReplayEntry, now: number, st
   const asked = Math.floor(now) + Math.max(unixSeconds() - started, 0);
   if (entry.keepUntil < asked) return "unavailable";
   try {
-    const answer = store.checkAndInsert(entry, Math.floor(now));
+    const answer = store.checkAndInsert(entry, asked);
     return isAnswer(answer) ? answer : awaitAnswer(answer);
   } catch {
     return "unavailable";

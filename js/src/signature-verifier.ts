@@ -134,8 +134,8 @@ export class SignatureVerifier {
    */
   async verify(request: SignedRequestLike, options: VerifySignatureOptions = {}): Promise<SignatureVerdict> {
     const now = readNow("options", options);
-    const { record, digests, given } = readSignedRequest(request, readOrigin(options.origin) ?? this.#origin);
     const started = unixSeconds();
+    const { record, digests, given } = readSignedRequest(request, readOrigin(options.origin) ?? this.#origin);
     const first = contentOf(given, digests, options.body);
     let content = first instanceof Promise ? await first : first;
     let verdict = this.#decide(record.write(content), content, now);

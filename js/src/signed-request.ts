@@ -123,6 +123,9 @@ interface Target {
   readonly requestTarget: string;
 }
 
+/** That of no request. */
+const NO_TARGET: Target = { uri: "", requestTarget: "" };
+
 /** A request that was read for its signature. */
 export interface SignedRequest {
   readonly record: RequestRecord;
@@ -143,19 +146,16 @@ export function readSignedRequest(request: SignedRequestLike, origin: string | u
   addFields(fields, SIGNATURE_INPUT, inputs);
   let digests: readonly HeaderValue[] = [];
   const names = namesIn(inputs);
+  const find = names.length > FEW_NAMES ? grouped(headers, rawHeaders) : undefined;
   for (let at = 0; at < names.length; at += 1) {
     const name = names[at] as string;
     const values = find === undefined ? sentValuesOf(headers, rawHeaders, name) : find(name);
-  const find = names.length > FEW_NAMES ? grouped(headers, rawHeaders) : undefined;
     if (name === "content-digest") digests = values;
     addFields(fields, name, values);
   }
   return { record: new RequestRecord(requireString("request.method", method), target, fields), digests, given };
 }
 
-function addFields(fields: string[], name: string, values: readonly HeaderValue[]): void {
-  for (let at = 0; at < values.length; at += 1) fields.push(name, (values[at] as HeaderValue)[0]);
-}
 /** As {@link sentValuesOf}, for many names: nothing is proved yet, and each line is looked at once, not for each of them. */
 function grouped(headers: HeadersLike, rawHeaders: readonly string[] | undefined): (name: string) => HeaderValue[] {
   const given = linesByName(headers);
@@ -181,6 +181,9 @@ function linesByName(headers: HeadersLike): (name: string) => HeadersLike {
   return (name) => (lines.get(name) ?? []) as string[];
 }
 
+function addFields(fields: string[], name: string, values: readonly HeaderValue[]): void {
+  for (let at = 0; at < values.length; at += 1) fields.push(name, (values[at] as HeaderValue)[0]);
+}
 
 /** The same with a flat list for a list of pairs. */
 export function unpaired(request: SignedRequestLike): RequestLike {
@@ -247,15 +250,17 @@ export function readOrigin(origin: unknown): string | undefined {
 }
 
 function targetOf(request: RequestLike, origin: string | undefined): Target {
-  const { originalUrl, rawHeaders, requestTarget = "" } = request;
+  const { method, originalUrl, rawHeaders, requestTarget = "" } = request;
   // A router of Express takes from `url` what it is mounted at.
   const url = requireString("request.url", originalUrl ?? request.url);
   const isPath = url.charCodeAt(0) === SLASH;
-  if (!isPath && /^[a-z][a-z0-9+.-]*:\/\//i.test(url)) {
-    if (rawHeaders === undefined) return { uri: origin === undefined ? url : origin + behindAuthority(url), requestTarget };
-    return { uri: required(origin) + behindAuthority(url), requestTarget: url };
-  }
-  return isPath ? { uri: required(origin) + url, requestTarget } : { uri: required(origin), requestTarget: url };
+  const isWhole = !isPath && /^[a-z][a-z0-9+.-]*:\/\//i.test(url);
+  if (isWhole && rawHeaders === undefined) return { uri: origin === undefined ? url : origin + behindAuthority(url), requestTarget };
+  const known = required(origin);
+  if (url === "*" && method === "OPTIONS") return { uri: known, requestTarget: url };
+  // No signature covers what is behind a `#` or a `*`, and a handler may take it for a path or a query.
+  if (url.includes("#") || !(isPath || isWhole)) return NO_TARGET;
+  return isPath ? { uri: known + url, requestTarget } : { uri: known + behindAuthority(url), requestTarget: url };
 }
 
 /** What stands behind the authority of a whole url. */
@@ -280,7 +285,7 @@ export function contentOf(
   if (given !== undefined) return contentOfBytes(bytesOf("options.body", given), digests);
   if (!mayHaveBody(request)) return EMPTY;
   // Where no digest is named, reading it tells nothing.
-  return digests.length > 0 && isReadable(request) ? LATER : UNKNOWN;
+  return digests.length > 0 && isReadable(request) && request.bodyUsed !== true ? LATER : UNKNOWN;
 }
 
 /** Reads the content of a request by a clone, so that it can be read once more. */
@@ -299,6 +304,13 @@ function givenBody({ body, clone, rawHeaders }: RequestLike): Body | undefined {
   return typeof body === "string" || body instanceof Uint8Array || body instanceof ArrayBuffer ? body : undefined;
 }
 
+/** Bytes of a key, as a view that copies nothing: one at least, as anybody could sign with none. */
+export function keyBytes(parameter: string, key: unknown): Uint8Array {
+  const bytes = requireBytes(parameter, key);
+  if (bytes.length === 0) throw new ClavigerError("invalid_secret", `${parameter} is empty`);
+  return bytes;
+}
+
 /** Bytes of a body, as a view that copies nothing. */
 export function bytesOf(parameter: string, body: unknown): Uint8Array {
   if (typeof body === "string") return encoder.encode(body);
@@ -309,15 +321,16 @@ export function bytesOf(parameter: string, body: unknown): Uint8Array {
 
 /** Whether there may be content: doubt says so. */
 function mayHaveBody(request: RequestLike): boolean {
+  const { body, rawHeaders, httpVersionMajor = 1, stream } = request;
   const readable = isReadable(request);
-  if (readable && request.body === null) return false;
+  if (readable && body === null) return false;
+  // What a parser made of it. In a request of Node it may leave an object where there was nothing.
+  if (!readable && rawHeaders === undefined && body !== undefined && body !== null) return true;
+  if (requestValuesOf(request, "transfer-encoding").length > 0) return true;
   const lengths = requestValuesOf(request, "content-length");
   if (lengths.length > 0) return lengths.some(([length]) => !/^0+$/.test(length));
-  if (readable) return true;
-  if (requestValuesOf(request, "transfer-encoding").length > 0) return true;
   // HTTP/2 needs neither.
-  const { httpVersionMajor = 1, stream } = request;
-  return httpVersionMajor > 1 && stream?.endAfterHeaders !== true;
+  return readable || (httpVersionMajor > 1 && stream?.endAfterHeaders !== true);
 }
 
 function contentOfBytes(bytes: Uint8Array, digests: readonly HeaderValue[]): Content | Promise<Content> {
@@ -332,13 +345,6 @@ async function hashed(content: Uint8Array, digests: readonly HeaderValue[]): Pro
   let length = 0;
   for (const [algorithm, flag] of [["SHA-256", HAS_SHA256], ["SHA-512", HAS_SHA512]] as const) {
     if (!names(algorithm.toLowerCase())) continue;
-/** Bytes of a key, as a view that copies nothing: one at least, as anybody could sign with none. */
-export function keyBytes(parameter: string, key: unknown): Uint8Array {
-  const bytes = requireBytes(parameter, key);
-  if (bytes.length === 0) throw new ClavigerError("invalid_secret", `${parameter} is empty`);
-  return bytes;
-}
-
     const hash = new Uint8Array(await crypto.subtle.digest(algorithm, content as Uint8Array<ArrayBuffer>));
     bytes.set(hash, length);
     length += hash.length;
