@@ -4,9 +4,9 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { connect } from "node:net";
 import { test } from "node:test";
-import { RequestSigner, SignatureVerifier } from "claviger";
+import { RequestSigner, RequestVerifier, SignatureVerifier, Verifier } from "claviger";
 import { apiKeyAuth } from "claviger/express";
-import { now, thrown } from "./fixtures.mjs";
+import { issuingSecret, now, prefix, signedKey, thrown } from "./fixtures.mjs";
 
 const origin = "https://api.example";
 const key = new Uint8Array(32).fill(7);
@@ -87,6 +87,53 @@ test("content that is added to a request without any is no part of it", async ()
   // Node's requests have what a parser left there, also where there was nothing.
   assert.equal(await code({ rawHeaders: [], body: {} }), "verified");
   assert.equal(await code({ rawHeaders: [], httpVersionMajor: 2, stream: { endAfterHeaders: true }, body: {} }), "verified");
+});
+
+test("a body that is read is held to its digest, by a key of one's own too, and read of nobody else", async () => {
+  const { keyid } = signer;
+  for (const length of [1, 5000]) {
+    const [body, other] = [7, 8].map((byte) => new Uint8Array(length).fill(byte));
+    const request = await signer.sign(new Request(origin, { method: "POST", body }), { created: now });
+    let clones = 0;
+    const counted = (parts) => ({ method: "POST", url: origin, headers: request.headers, ...parts, clone: () => ((clones += 1), new Request(origin, { method: "POST", body: parts.body })) });
+    const stranger = new SignatureVerifier({ keys: [{ keyid, key: new Uint8Array(32) }], origin });
+    assert.equal(await codeOf(stranger.verify(counted({ body }), { now })), "bad_signature");
+    assert.equal(clones, 0);
+    assert.equal(await codeOf(verifierOf().verify(counted({ body: other }), { now })), "digest_mismatch");
+    assert.equal(clones, 1);
+    assert.equal(await codeOf(verifierOf().verify(counted({ body }), { now })), "verified");
+    // Where no digest is covered, there is none to hold it to.
+    const fields = await fieldsOf({ method: "PUT", url: origin });
+    for (const given of [new Request(origin, { method: "PUT", headers: fields, body }), { method: "PUT", url: origin, headers: fields, body }]) {
+      assert.equal(await codeOf(verifierOf().verify(given, { now })), "component_missing", length);
+    }
+  }
+});
+
+test("whoever signed is named by his own name, however long that of the one before", async () => {
+  const keyids = ["partner-10", "partner-1", "partner", "partner-1", "p", "partner-10"];
+  const verifier = new SignatureVerifier({ keys: keyids.map((keyid) => ({ keyid, key })), origin });
+  for (const keyid of keyids) {
+    for (const tag of ["partner", "partner-10", "p"]) {
+      const headers = await new RequestSigner({ key, keyid }).signParts({ url: origin }, { created: now, tag });
+      const verdict = await verifier.verify({ method: "GET", url: origin, headers }, { now });
+      assert.deepEqual([verdict.keyid, verdict.tag], [keyid, tag]);
+    }
+  }
+});
+
+test("the origin of a call is that of the call", async () => {
+  const headers = await fieldsOf({ url: `${origin}/a` });
+  const request = { method: "GET", url: "/a", headers };
+  const elsewhere = verifierOf({ origin: "https://other.example" });
+  assert.equal(await codeOf(elsewhere.verify(request, { now })), "bad_signature");
+  assert.equal(await codeOf(elsewhere.verify(request, { now, origin })), "verified");
+  assert.equal(await codeOf(verifierOf().verify(request, { now, origin: "https://other.example" })), "bad_signature");
+  const trusted = new Verifier({ issuingSecrets: [{ prefix, secret: issuingSecret, signing: true }] });
+  const requests = new RequestVerifier(trusted, { origin: "https://other.example" });
+  const fields = await new RequestSigner({ key: signedKey() }).signParts({ url: `${origin}/a` }, { created: now });
+  assert.equal(await codeOf(requests.verifySigned({ ...request, headers: fields }, { now })), "bad_signature");
+  assert.equal(await codeOf(requests.verifySigned({ ...request, headers: fields }, { now, origin })), "verified");
 });
 
 test("a body that somebody else has read matches no digest", async () => {
