@@ -177,6 +177,14 @@ test("a store that has forgotten a nonce is not asked, however slowly the reques
   assert.deepEqual(asked, [now + 10, now + 300], "by the time at which it is asked");
 });
 
+test("what a clock signs that is ahead is good once, too, and the window remembers it for as long", async () => {
+  const verifier = verifierOf();
+  const request = { method: "POST", url: origin, headers: await signer.signParts({ method: "POST", url: origin }, { created: now + 30 }) };
+  assert.equal(await codeOf(verifier.verify(request, { now })), "verified");
+  assert.equal(await codeOf(verifier.verify(request, { now: now + 330 })), "replayed");
+  assert.equal(await codeOf(verifier.verify(request, { now: now + 331 })), "signature_expired");
+});
+
 test("nobody is proved by an empty key", async () => {
   for (const [name, options] of Object.entries({
     "options.keys[0].key": { keys: [{ keyid: "partner", key: new Uint8Array(0) }] },

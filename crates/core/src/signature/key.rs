@@ -48,7 +48,8 @@ impl SigningKey {
         Ok(key)
     }
 
-    /// A key of one's own: any bytes, as RFC 2104 takes them. Fewer than 32 are less than the algorithm is worth.
+    /// A key of one's own: any bytes, as RFC 2104 takes them. Fewer than 32 are less than the algorithm is worth, and with none
+    /// anybody signs: see that it is not a setting that was left empty.
     #[must_use]
     #[inline]
     pub fn from_bytes(key: &[u8]) -> Self {
