@@ -138,7 +138,9 @@ export async function decide<C>(auth: Auth<C>, c: C, request: RequestLike, seen?
       const address = (await auth.address(c, request)) ?? null;
       options.address = address === null ? null : requireString("what options.clientAddress() gives", address);
     }
-    const body = (await auth.body?.(c)) as Body | undefined;
+    const body = (await auth.body?.(c)) as Body | null | undefined;
+    // To `verifyRequest` it would say that somebody else holds the body against its digest.
+    if (body === null) throw wrongType("what options.body() gives", "a Uint8Array, an ArrayBuffer, a string or undefined", body);
     if (body !== undefined) options.body = body;
     const verdict = await verifyRequest(verifier, request, options);
     if (verdict.verified === true) return { verified: verdict };

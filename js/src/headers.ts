@@ -25,6 +25,8 @@ export interface RequestLike {
   readonly requestTarget?: string | undefined;
   /** A body that is `null` is none. What an object holds that is no request of a runtime is its body. */
   readonly body?: unknown;
+  /** The Fetch API's: whether the body was read already. */
+  readonly bodyUsed?: boolean;
   /** The Fetch API's: a copy, by which a body is read. */
   clone?(): { arrayBuffer(): Promise<ArrayBuffer> };
   /** Node's: 2 for HTTP/2. */
@@ -84,7 +86,7 @@ export function requestValuesOf(request: RequestLike, name: string): HeaderValue
 }
 
 /** The same, of what was read of the request before. @internal */
-export function sentValuesOf(headers: HeadersLike, rawHeaders: readonly string[] | undefined, name: string): HeaderValue[] {
+export function sentValuesOf(headers: HeadersLike, rawHeaders: HeadersLike | undefined, name: string): HeaderValue[] {
   const values = valuesOf(headers, name);
   // What a program has taken away is gone.
   if (rawHeaders === undefined || values.length === 0) return values;
@@ -93,7 +95,8 @@ export function sentValuesOf(headers: HeadersLike, rawHeaders: readonly string[]
   return sent.length > 1 || (values.length === 1 && sent[0]?.[0] === values[0]?.[0]) ? sent : values;
 }
 
-function isList(value: unknown): value is readonly unknown[] {
+/** Whether these are names and values in turn. @internal */
+export function isList(value: unknown): value is readonly unknown[] {
   return Array.isArray(value);
 }
 

@@ -1,10 +1,10 @@
 /** Signing requests (RFC 9421 with HMAC-SHA256): the key itself is never sent. */
 import { drop_signer, new_signer, sign_request } from "../wasm/claviger.js";
 import { unixSeconds } from "./clock.js";
-import { ClavigerError, requireBytes, requireInteger, requireObject, requireString, requireStrings, wrongType } from "./errors.js";
+import { ClavigerError, requireInteger, requireObject, requireString, requireStrings, wrongType } from "./errors.js";
 import { type Body, type HeadersLike, requestValuesOf } from "./headers.js";
 import { disposed } from "./lifetime.js";
-import { EMPTY, RequestRecord, bytesOf, unpaired } from "./signed-request.js";
+import { EMPTY, RequestRecord, bytesOf, keyBytes, unpaired } from "./signed-request.js";
 import { exchange } from "./wasm.js";
 
 /** The key that a {@link RequestSigner} signs with. */
@@ -98,7 +98,7 @@ export class RequestSigner {
 
   /**
    * @throws {TypeError} if an option has a wrong type; it names the option.
-   * @throws {ClavigerError} `invalid_secret` if it is no key, or one that does not sign.
+   * @throws {ClavigerError} `invalid_secret` if it is no key, or one that does not sign, or empty.
    */
   constructor(options: RequestSignerOptions) {
     const { key, keyid, integrationSecret } = requireObject("options", options);
@@ -115,7 +115,7 @@ export class RequestSigner {
     } else if (key === undefined) {
       throw wrongType("options.key", "a string or bytes, or options.integrationSecret given", key);
     } else {
-      bytes = requireBytes("options.key", key);
+      bytes = keyBytes("options.key", key);
       name = encoder.encode(requireString("options.keyid", keyid));
     }
     const both = new Uint8Array(name.length + bytes.length);

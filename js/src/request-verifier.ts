@@ -1,5 +1,6 @@
 /** Signed requests: how API keys are proved by them. Programs that take none leave this behind. */
 import { type RawVerifier, accept_signature, set_signature_policy, verify_request } from "../wasm/claviger.js";
+import { unixSeconds } from "./clock.js";
 import { type Facts, type RequestContext, readNow } from "./context.js";
 import { requireFunction, requireObject } from "./errors.js";
 import type { Body, SignedRequestLike } from "./headers.js";
@@ -102,6 +103,7 @@ export class RequestVerifier implements KeyVerifier {
    */
   async verifySigned(request: SignedRequestLike, options: VerifySignedOptions = {}): Promise<Verdict> {
     const now = readNow("options", options);
+    const started = unixSeconds();
     const { record, digests, given } = readSignedRequest(request, readOrigin(options.origin) ?? this.#origin);
     const first = contentOf(given, digests, options.body);
     let content: Content = first instanceof Promise ? await first : first;
@@ -129,7 +131,7 @@ export class RequestVerifier implements KeyVerifier {
     }
     const { store } = this.#policy;
     if (!verdict.verified || replay === undefined || store === undefined) return verdict;
-    const asked = askStore(store, replay, now);
+    const asked = askStore(store, replay, now, started);
     const answer = typeof asked === "string" ? asked : await asked;
     return answer === "fresh" ? verdict : overruled(verdict, notFresh(answer));
   }

@@ -1,4 +1,5 @@
 /** What a verifier demands of signatures, and what remembers their nonces. */
+import { unixSeconds } from "./clock.js";
 import { ClavigerError, optionalBoolean, requireFunction, requireInteger, requireObject, requireString, requireStrings } from "./errors.js";
 import { exchange } from "./wasm.js";
 import { NonceWindow, type ReplayAnswer, type ReplayEntry, type ReplayStore } from "./replay.js";
@@ -123,10 +124,16 @@ export function putPolicy(policy: ReadPolicy): void {
   exchange.put(policy.record);
 }
 
-/** Asks about a nonce. What fails, or answers something else, cannot tell. It waits for nothing that is here already. */
-export function askStore(store: ReplayStore, entry: ReplayEntry, now: number): ReplayAnswer | Promise<ReplayAnswer> {
+/**
+ * Asks about a nonce of a request that came at `now`, when the clock said `started`. What fails, or answers something else, cannot
+ * tell. It waits for nothing that is here already.
+ */
+export function askStore(store: ReplayStore, entry: ReplayEntry, now: number, started: number): ReplayAnswer | Promise<ReplayAnswer> {
+  // While a body or parts of the keyring came, the signature may have got too old: the store need not know of it any more.
+  const asked = Math.floor(now) + Math.max(unixSeconds() - started, 0);
+  if (entry.keepUntil < asked) return "unavailable";
   try {
-    const answer = store.checkAndInsert(entry, Math.floor(now));
+    const answer = store.checkAndInsert(entry, asked);
     return isAnswer(answer) ? answer : awaitAnswer(answer);
   } catch {
     return "unavailable";

@@ -1,8 +1,9 @@
 /** Signatures by keys that are no API keys: integration secrets, and keys that were agreed elsewhere. */
 import { add_signature_key, drop_signature_keys, exchanged, new_signature_keys, verify_signature } from "../wasm/claviger.js";
+import { unixSeconds } from "./clock.js";
 import { readNow } from "./context.js";
 import { type DenialCode, denialCodes } from "./denial-codes.js";
-import { requireBytes, requireObject, requireString, wrongType } from "./errors.js";
+import { requireObject, requireString, wrongType } from "./errors.js";
 import { decoder } from "./exchange.js";
 import type { Body, SignedRequestLike } from "./headers.js";
 import { disposed } from "./lifetime.js";
@@ -13,6 +14,7 @@ import {
   LATER,
   type Written,
   contentOf,
+  keyBytes,
   readContent,
   readOrigin,
   readReplay,
@@ -109,12 +111,12 @@ export class SignatureVerifier {
       keys.forEach((entry: unknown, index) => {
         const at = `options.keys[${index}]`;
         const { keyid, key } = requireObject(at, entry);
-        this.#add(NAMED, requireString(`${at}.keyid`, keyid), requireBytes(`${at}.key`, key));
+        this.#add(NAMED, requireString(`${at}.keyid`, keyid), keyBytes(`${at}.key`, key));
       });
       integrationSecrets.forEach((secret: unknown, index) => {
         this.#add(INTEGRATION_SECRET, "", new TextEncoder().encode(requireString(`options.integrationSecrets[${index}]`, secret)));
       });
-      if (anyKey !== undefined) this.#add(ANY, "", requireBytes("options.anyKey", anyKey));
+      if (anyKey !== undefined) this.#add(ANY, "", keyBytes("options.anyKey", anyKey));
     } catch (error) {
       this.dispose();
       throw error;
@@ -132,6 +134,7 @@ export class SignatureVerifier {
    */
   async verify(request: SignedRequestLike, options: VerifySignatureOptions = {}): Promise<SignatureVerdict> {
     const now = readNow("options", options);
+    const started = unixSeconds();
     const { record, digests, given } = readSignedRequest(request, readOrigin(options.origin) ?? this.#origin);
     const first = contentOf(given, digests, options.body);
     let content = first instanceof Promise ? await first : first;
@@ -145,7 +148,7 @@ export class SignatureVerifier {
     if (!verdict.verified || store === undefined) return verdict;
     const replay = readReplay(wordsOfMemory(), exchanged() / 4 + REPLAY_AT);
     if (replay === undefined) return verdict;
-    const asked = askStore(store, replay, now);
+    const asked = askStore(store, replay, now, started);
     const answer = typeof asked === "string" ? asked : await asked;
     return answer === "fresh" ? verdict : { verified: false, code: notFresh(answer) };
   }

@@ -1,8 +1,8 @@
 /** Signed requests on their way into WebAssembly: what is read of a request, and the bytes in which the core reads it. */
 import { type Facts, writeContext } from "./context.js";
-import { ClavigerError, requireObject, requireString, wrongType } from "./errors.js";
+import { ClavigerError, requireBytes, requireObject, requireString, wrongType } from "./errors.js";
 import { decoder, encoder } from "./exchange.js";
-import { type Body, type HeaderValue, type RequestLike, type SignedRequestLike, requestValuesOf, sentValuesOf } from "./headers.js";
+import { type Body, type HeaderValue, type HeadersLike, type RequestLike, type SignedRequestLike, isList, requestValuesOf, sentValuesOf } from "./headers.js";
 import type { ReplayEntry } from "./replay.js";
 import { roomFor } from "./room.js";
 
@@ -38,6 +38,8 @@ const CONTEXT_ROOM = 4096;
 /** As many as all signatures of a request may cover, and one more. */
 const MOST_NAMES = 513;
 const LONGEST_INPUT = 8192;
+/** For up to so many names all lines are searched for each. */
+const FEW_NAMES = 16;
 
 const SIGNATURE_INPUT = "signature-input";
 const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
@@ -100,6 +102,9 @@ interface Target {
   readonly requestTarget: string;
 }
 
+/** That of no request. */
+const NO_TARGET: Target = { uri: "", requestTarget: "" };
+
 /** A request that was read for its signature. */
 export interface SignedRequest {
   readonly record: RequestRecord;
@@ -120,13 +125,39 @@ export function readSignedRequest(request: SignedRequestLike, origin: string | u
   addFields(fields, SIGNATURE_INPUT, inputs);
   let digests: readonly HeaderValue[] = [];
   const names = namesIn(inputs);
+  const find = names.length > FEW_NAMES ? grouped(headers, rawHeaders) : undefined;
   for (let at = 0; at < names.length; at += 1) {
     const name = names[at] as string;
-    const values = sentValuesOf(headers, rawHeaders, name);
+    const values = find === undefined ? sentValuesOf(headers, rawHeaders, name) : find(name);
     if (name === "content-digest") digests = values;
     addFields(fields, name, values);
   }
   return { record: new RequestRecord(requireString("request.method", method), target, fields), digests, given };
+}
+
+/** As {@link sentValuesOf}, for many names: nothing is proved yet, and each line is looked at once, not for each of them. */
+function grouped(headers: HeadersLike, rawHeaders: readonly string[] | undefined): (name: string) => HeaderValue[] {
+  const given = linesByName(headers);
+  const sent = rawHeaders === undefined ? undefined : linesByName(rawHeaders);
+  return (name) => sentValuesOf(given(name), sent?.(name), name);
+}
+
+/** Finds the lines of a field, as a list of their own. */
+function linesByName(headers: HeadersLike): (name: string) => HeadersLike {
+  const flat = isList(headers);
+  if (!flat && typeof headers.get === "function") return () => headers;
+  const lines = new Map<string, unknown[]>();
+  const names: readonly unknown[] = flat ? headers : Object.keys(headers);
+  for (let at = 0; at < names.length; at += flat ? 2 : 1) {
+    const given = names[at];
+    if (typeof given !== "string") continue;
+    const name = given.toLowerCase();
+    const value = flat ? headers[at + 1] : (headers as Readonly<Record<string, unknown>>)[given];
+    let list = lines.get(name);
+    if (list === undefined) lines.set(name, (list = []));
+    for (const one of !flat && isList(value) ? value : [value]) list.push(name, one);
+  }
+  return (name) => (lines.get(name) ?? []) as string[];
 }
 
 function addFields(fields: string[], name: string, values: readonly HeaderValue[]): void {
@@ -198,15 +229,17 @@ export function readOrigin(origin: unknown): string | undefined {
 }
 
 function targetOf(request: RequestLike, origin: string | undefined): Target {
-  const { originalUrl, rawHeaders, requestTarget = "" } = request;
+  const { method, originalUrl, rawHeaders, requestTarget = "" } = request;
   // A router of Express takes from `url` what it is mounted at.
   const url = requireString("request.url", originalUrl ?? request.url);
   const isPath = url.charCodeAt(0) === SLASH;
-  if (!isPath && /^[a-z][a-z0-9+.-]*:\/\//i.test(url)) {
-    if (rawHeaders === undefined) return { uri: origin === undefined ? url : origin + behindAuthority(url), requestTarget };
-    return { uri: required(origin) + behindAuthority(url), requestTarget: url };
-  }
-  return isPath ? { uri: required(origin) + url, requestTarget } : { uri: required(origin), requestTarget: url };
+  const isWhole = !isPath && /^[a-z][a-z0-9+.-]*:\/\//i.test(url);
+  if (isWhole && rawHeaders === undefined) return { uri: origin === undefined ? url : origin + behindAuthority(url), requestTarget };
+  const known = required(origin);
+  if (url === "*" && method === "OPTIONS") return { uri: known, requestTarget: url };
+  // No signature covers what is behind a `#` or a `*`, and a handler may take it for a path or a query.
+  if (url.includes("#") || !(isPath || isWhole)) return NO_TARGET;
+  return isPath ? { uri: known + url, requestTarget } : { uri: known + behindAuthority(url), requestTarget: url };
 }
 
 /** What stands behind the authority of a whole url. */
@@ -231,7 +264,7 @@ export function contentOf(
   if (given !== undefined) return contentOfBytes(bytesOf("options.body", given), digests);
   if (!mayHaveBody(request)) return EMPTY;
   // Where no digest is named, reading it tells nothing.
-  return digests.length > 0 && isReadable(request) ? LATER : UNKNOWN;
+  return digests.length > 0 && isReadable(request) && request.bodyUsed !== true ? LATER : UNKNOWN;
 }
 
 /** Reads the content of a request by a clone, so that it can be read once more. */
@@ -250,6 +283,13 @@ function givenBody({ body, clone, rawHeaders }: RequestLike): Body | undefined {
   return typeof body === "string" || body instanceof Uint8Array || body instanceof ArrayBuffer ? body : undefined;
 }
 
+/** Bytes of a key, as a view that copies nothing: one at least, as anybody could sign with none. */
+export function keyBytes(parameter: string, key: unknown): Uint8Array {
+  const bytes = requireBytes(parameter, key);
+  if (bytes.length === 0) throw new ClavigerError("invalid_secret", `${parameter} is empty`);
+  return bytes;
+}
+
 /** Bytes of a body, as a view that copies nothing. */
 export function bytesOf(parameter: string, body: unknown): Uint8Array {
   if (typeof body === "string") return encoder.encode(body);
@@ -260,15 +300,16 @@ export function bytesOf(parameter: string, body: unknown): Uint8Array {
 
 /** Whether there may be content: doubt says so. */
 function mayHaveBody(request: RequestLike): boolean {
+  const { body, rawHeaders, httpVersionMajor = 1, stream } = request;
   const readable = isReadable(request);
-  if (readable && request.body === null) return false;
+  if (readable && body === null) return false;
+  // What a parser made of it. In a request of Node it may leave an object where there was nothing.
+  if (!readable && rawHeaders === undefined && body !== undefined && body !== null) return true;
+  if (requestValuesOf(request, "transfer-encoding").length > 0) return true;
   const lengths = requestValuesOf(request, "content-length");
   if (lengths.length > 0) return lengths.some(([length]) => !/^0+$/.test(length));
-  if (readable) return true;
-  if (requestValuesOf(request, "transfer-encoding").length > 0) return true;
   // HTTP/2 needs neither.
-  const { httpVersionMajor = 1, stream } = request;
-  return httpVersionMajor > 1 && stream?.endAfterHeaders !== true;
+  return readable || (httpVersionMajor > 1 && stream?.endAfterHeaders !== true);
 }
 
 function contentOfBytes(bytes: Uint8Array, digests: readonly HeaderValue[]): Content | Promise<Content> {

@@ -149,3 +149,43 @@ impl ContentDigestReader {
         self.expected.matches_hashes(Some(&sha256), Some(&sha512))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::format;
+
+    #[test]
+    fn content_has_every_digest_that_is_named_in_whatever_form_it_comes() {
+        let (sha256, sha512) = (Sha256::digest(b"seven").into(), Sha512::digest(b"seven").into());
+        let (one, other) = (ContentDigest::sha256(b"seven"), ContentDigest::sha512(b"seven"));
+        let (wrong_one, wrong_other) = (ContentDigest::sha256(b"eight"), ContentDigest::sha512(b"eight"));
+        let both = |one: &str, other: &str| format!("{one}, {other}");
+        for (field, expected, needs) in [
+            (one.clone(), true, (true, false)),
+            (other.clone(), true, (false, true)),
+            (both(&one, &other), true, (true, true)),
+            (wrong_one.clone(), false, (true, false)),
+            (wrong_other.clone(), false, (false, true)),
+            (both(&wrong_one, &other), false, (true, true)),
+            (both(&one, &wrong_other), false, (true, true)),
+        ] {
+            let digest = ContentDigest::parse(field.as_bytes()).unwrap();
+            assert_eq!(digest.needs(), needs, "{field}");
+            assert_eq!(digest.matches(b"seven"), expected, "{field}");
+            assert_eq!(digest.matches_hashes(Some(&sha256), Some(&sha512)), expected, "{field}");
+            let computed = (needs.0.then_some(&sha256), needs.1.then_some(&sha512));
+            assert_eq!(digest.matches_hashes(computed.0, computed.1), expected, "{field}");
+            let mut reader = digest.reader();
+            reader.update(b"sev");
+            let half = reader.clone();
+            reader.update(b"en");
+            assert_eq!(reader.finish(), expected, "{field}");
+            assert!(!half.finish(), "{field}");
+            // What was not computed is not right.
+            assert!(!digest.matches_hashes(None, None), "{field}");
+            assert!(!needs.0 || !digest.matches_hashes(None, Some(&sha512)), "{field}");
+            assert!(!needs.1 || !digest.matches_hashes(Some(&sha256), None), "{field}");
+        }
+    }
+}

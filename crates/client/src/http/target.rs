@@ -1,13 +1,13 @@
 //! The request as its signature sees it: target URI, method and fields.
 
 use claviger_core::{Content, HttpRequest, InvalidRequest};
-use http::{HeaderMap, Request, header::HOST, uri::Authority};
+use http::{HeaderMap, Method, Request, header::HOST, uri::Authority};
 
 /// The parts that a [`HttpRequest`] borrows.
 pub(crate) struct SignedTarget<'r> {
     method: &'r str,
     uri: String,
-    /// `*`, which asks of the server itself (RFC 9112 section 3.2.4).
+    /// `OPTIONS *`, which asks of the server itself (RFC 9112 section 3.2.4).
     asterisk: bool,
     fields: Vec<(&'r str, &'r [u8])>,
 }
@@ -24,9 +24,9 @@ impl<'r> SignedTarget<'r> {
             }
             (None, None) => format!("https://{}", host(request.headers())?),
         };
-        let asterisk = target.path() == "*";
         let path = target.path_and_query().map_or("", |path| path.as_str());
-        // Everything else would run into the authority.
+        let asterisk = path == "*" && request.method() == Method::OPTIONS;
+        // Everything else would run into the authority, or be covered by nothing.
         match path {
             _ if asterisk => {}
             path if path.starts_with('/') => uri.push_str(path),

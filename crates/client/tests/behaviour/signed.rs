@@ -251,6 +251,28 @@ async fn the_uri_is_that_of_the_server_and_not_one_that_the_client_makes_up() {
     assert!(matches!(builder().signature_policy(&policy).build(), Err(BuildError::SignaturePolicy)));
 }
 
+/// For `GET *` a handler would do another thing than for `GET /`, which was signed.
+#[tokio::test]
+async fn an_asterisk_is_a_target_of_options_alone() {
+    let mut ring = Ring::new(1);
+    ring.signing(0);
+    ring.publish(START);
+    let verifier = verifier(&ring);
+    let context = RequestContext::at(START);
+    let received = |method: &str, target: &str| {
+        let made = Request::builder().method(method).uri("https://api.example/");
+        let mut request = made.body(&b""[..]).unwrap();
+        sign_request(&mut request, &of_key(&ring.text(0)), &options()).unwrap();
+        *request.uri_mut() = target.parse().unwrap();
+        request.headers_mut().insert("host", "api.example".parse().unwrap());
+        request
+    };
+    assert_eq!(verify(&verifier, &received("GET", "/"), &context).await, None);
+    assert_eq!(verify(&verifier, &received("OPTIONS", "/"), &context).await, None);
+    assert_eq!(verify(&verifier, &received("OPTIONS", "*"), &context).await, None);
+    assert_eq!(verify(&verifier, &received("GET", "*"), &context).await, Some(DenialCode::Malformed));
+}
+
 #[tokio::test]
 async fn a_stranger_is_told_what_a_signature_must_cover() {
     let verifier = verifier(&Ring::new(1));

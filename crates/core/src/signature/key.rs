@@ -48,7 +48,8 @@ impl SigningKey {
         Ok(key)
     }
 
-    /// A key of one's own: any bytes, as RFC 2104 takes them. Fewer than 32 are less than the algorithm is worth.
+    /// A key of one's own: any bytes, as RFC 2104 takes them. Fewer than 32 are less than the algorithm is worth, and with none
+    /// anybody signs: see that it is not a setting that was left empty.
     #[must_use]
     #[inline]
     pub fn from_bytes(key: &[u8]) -> Self {
@@ -86,5 +87,32 @@ impl fmt::Debug for SigningKey {
     #[inline]
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("SigningKey([redacted])")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{KeyPrefix, OpaqueUse, generate_opaque_key, parse};
+    use std::{format, string::String};
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Computed from the derivations by the HMAC of Python. Each use of a secret has a key of its own: who verifies webhooks
+    /// could otherwise sign requests.
+    #[test]
+    fn keys_are_what_their_derivations_say() {
+        let secret = SharedSecret::generate(Purpose::Integration, 1, &[9; 40]);
+        let tag = SigningKey::of_integration_secret(&secret).unwrap().tag(b"base");
+        assert_eq!(hex(&tag), "9608a6717d233403202145add1db9e50b323c790cd22ef7c8bd1270bdb8c820c");
+
+        let prefix = KeyPrefix::new("acme_live").unwrap();
+        let key = |usage| generate_opaque_key(&prefix, usage, &[7; 40]).1;
+        let (signs, does_not) = (key(OpaqueUse::BearerAndSigning), key(OpaqueUse::Bearer));
+        let tag = SigningKey::of_key(&parse(signs.expose()).unwrap()).unwrap().tag(b"base");
+        assert_eq!(hex(&tag), "f10d5bc5a17c9748e2d1befd74173de7b5c466a7ced55d17e2466320086478ca");
+        assert!(SigningKey::of_key(&parse(does_not.expose()).unwrap()).is_none());
     }
 }

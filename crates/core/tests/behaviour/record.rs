@@ -2,7 +2,7 @@
 
 use crate::fixtures::{entropy, prefixes, terms};
 use claviger_core::{
-    Content, DenialCode, HttpRequest, IssuingKey, KEYRING_INFO_LEN, KeyId, KeyringInfo, Purpose,
+    Content, DenialCode, HttpRequest, IssuingKey, KEYRING_INFO_LEN, KeyId, KeyringInfo, NonceRule, Purpose,
     RequestContext, RequestRecord, RequestSigner, SharedSecret, SignatureKeys, SignaturePolicy,
     SignaturePolicyRecord, SignatureTerms, SigningKey, VERDICT_RECORD_LEN, Verdict, VerifiedSignature,
     Verifier,
@@ -205,6 +205,38 @@ fn what_is_known_of_signatures_comes_back_from_its_record() {
     let denied = Err(DenialCode::Replayed);
     assert_eq!(VerifiedSignature::from_record(&VerifiedSignature::write_record(&denied)), Some(denied));
     assert_eq!(Content::from_parts(1, &[0; 31]), None);
+    assert_eq!(Content::from_parts(4, &[1]), None);
     assert_eq!(Content::from_parts(5, &[1]), None);
     assert_eq!(Content::from_parts(6, &[]), None);
+}
+
+#[test]
+fn every_policy_comes_back_as_it_was_and_nothing_else_is_one() {
+    let terms = [NonceRule::Never, NonceRule::UnlessIdempotent, NonceRule::Always];
+    let terms = terms.into_iter().flat_map(|nonce| (0..8_u8).map(move |set| (nonce, set)));
+    for (nonce, set) in terms {
+        let policy = SignaturePolicy {
+            required_components: &["@path", "x"],
+            require_content_digest: set & 1 != 0,
+            require_created: set & 2 != 0,
+            max_age: (set & 4 != 0).then_some(0x0102_0304),
+            future_skew: 0x0506_0708,
+            nonce,
+            tag: (set & 4 == 0).then_some("t"),
+        };
+        let written = SignaturePolicyRecord::write(&policy);
+        SignaturePolicyRecord::read(&written).unwrap().with(|read| assert_eq!(*read, policy));
+        let is_one = |place: usize, byte: u8| {
+            let mut changed = written.clone();
+            changed[place] = byte;
+            SignaturePolicyRecord::read(&changed).is_some()
+        };
+        for unknown in [16, 32, 64, 128] {
+            assert!(!is_one(0, written[0] | unknown));
+        }
+        assert!(!is_one(1, 3), "a rule of nonces");
+        assert!(!is_one(3, 1), "a longer tag than there are bytes");
+        assert!(!is_one(written.len() - 1, b'y'), "a name without an end");
+        assert!(SignaturePolicyRecord::read(&written[..11]).is_none());
+    }
 }

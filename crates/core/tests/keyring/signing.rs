@@ -1,10 +1,11 @@
-//! Signed requests and a keyring: whose signature holds, and what the keyring says of that key.
+//! Signed requests and a keyring: whose signature holds, and what the keyring says of that key. And what is demanded of a
+//! signature, whatever kind of key made it.
 
 use claviger_core::{
     DenialCode, HttpRequest, IssuingKey, KeyId, KeyKind, KeyRecord, KeyringBuilder, KeyringKey,
     KeyringSecret, KeyringTerms, NonceWindow, OpaqueUse, PendingVerdict, Policy, PolicyTerms, Purpose,
-    RequestContext, RequestSigner, SharedSecret, SignaturePolicy, SignatureTerms, SignedKeyTerms, SigningKey,
-    Verifier, VerifierValue, generate_opaque_key, parse,
+    ReplayAnswer, RequestContext, RequestSigner, SharedSecret, SignaturePolicy, SignatureTerms,
+    SignedKeyTerms, SigningKey, Verifier, VerifierValue, generate_opaque_key, parse,
 };
 use std::collections::HashMap;
 
@@ -76,18 +77,30 @@ fn with(records: &[KeyRecord]) -> Verifier {
     verifier
 }
 
+/// What a verifier says about a request with the signatures of these signers.
+fn ask_all<'k>(
+    verifier: &'k Verifier,
+    signers: &[(&RequestSigner, SignatureTerms<'_>)],
+    context: &RequestContext<'_>,
+) -> PendingVerdict<'k> {
+    let request = HttpRequest::new("POST", URI, &[]).unwrap();
+    let signed: Vec<_> =
+        signers.iter().map(|(signer, terms)| signer.sign(&request, terms).unwrap()).collect();
+    let inputs = signed.iter().map(|fields| ("signature-input", fields.signature_input.as_bytes()));
+    let fields: Vec<_> =
+        inputs.chain(signed.iter().map(|fields| ("signature", fields.signature.as_bytes()))).collect();
+    let request = HttpRequest::new("POST", URI, &fields).unwrap();
+    verifier.verify_request(&request, &SignaturePolicy::default(), context)
+}
+
+const TERMS: SignatureTerms = SignatureTerms { nonce: Some("n"), ..SignatureTerms::at(NOW) };
+
 fn ask<'k>(
     verifier: &'k Verifier,
     signer: &RequestSigner,
     context: &RequestContext<'_>,
 ) -> PendingVerdict<'k> {
-    let request = HttpRequest::new("POST", URI, &[]).unwrap();
-    let signed =
-        signer.sign(&request, &SignatureTerms { nonce: Some("n"), ..SignatureTerms::at(NOW) }).unwrap();
-    let fields =
-        [("signature-input", signed.signature_input.as_bytes()), ("signature", signed.signature.as_bytes())];
-    let request = HttpRequest::new("POST", URI, &fields).unwrap();
-    verifier.verify_request(&request, &SignaturePolicy::default(), context)
+    ask_all(verifier, &[(signer, TERMS)], context)
 }
 
 fn denial(verifier: &Verifier, key: &str, context: &RequestContext<'_>) -> Option<DenialCode> {
@@ -144,6 +157,12 @@ fn the_verdict_says_whose_key_it_is_and_waits_for_the_window() {
     assert_eq!(verified.policy.as_ref().unwrap().owner(), "owner");
     let again = ask(&verifier, &signer, &AT_NOW).check(&mut window, NOW);
     assert_eq!(again.denial(), Some(DenialCode::Replayed));
+    let cannot_tell = ask(&verifier, &signer, &AT_NOW).settle(ReplayAnswer::Unavailable);
+    assert_eq!(cannot_tell.denial(), Some(DenialCode::ReplayUnavailable));
+    let mut small = NonceWindow::new(10, SignaturePolicy::default().remembers_for().unwrap());
+    let ahead = SignatureTerms { created: Some(NOW + 30), ..TERMS };
+    let of_clock_ahead = ask_all(&verifier, &[(&signer, ahead)], &AT_NOW).check(&mut small, NOW);
+    assert!(of_clock_ahead.is_verified(), "a window remembers all that the policy takes");
     // Of one that is denied nothing is remembered.
     let forger = RequestSigner::new(SigningKey::from_bytes(&[1; 32]), signer.keyid());
     assert_eq!(ask(&verifier, &forger, &AT_NOW).replay(), None);
@@ -194,4 +213,79 @@ fn while_a_part_is_awaited_the_keyring_before_decides() {
     let part = verifier.awaited_parts()[0];
     verifier.insert_part(part.part, part.index, &parts[&part.hash]).unwrap();
     assert_eq!(denial(&verifier, &signing(1), &AT_NOW), Some(DenialCode::Revoked));
+}
+
+#[test]
+fn every_kind_of_key_is_held_to_what_is_demanded_of_its_signature() {
+    let with_keyring = with(&[record(&signing(1))]);
+    let issuer = IssuingKey::new(prefix(), &secret(1)).unwrap().for_signing();
+    let without = Verifier::new([issuer]).unwrap();
+    for (verifier, key) in [(&with_keyring, signing(1)), (&with_keyring, made_by(1)), (&without, made_by(1))]
+    {
+        let signer = RequestSigner::from_key(&key).unwrap();
+        let say = |terms, at| {
+            ask_all(verifier, &[(&signer, terms)], &RequestContext::at(at)).accept_replays().denial()
+        };
+        let expired = Some(DenialCode::SignatureExpired);
+        assert_eq!(say(TERMS, NOW + 300), None, "{key}");
+        assert_eq!(say(TERMS, NOW + 301), expired, "{key}");
+        assert_eq!(say(SignatureTerms { expires: Some(NOW + 1), ..TERMS }, NOW + 2), expired, "{key}");
+        assert_eq!(say(TERMS, NOW - 30), None, "{key}");
+        assert_eq!(say(TERMS, NOW - 31), Some(DenialCode::SignatureFromFuture), "{key}");
+        let lacking = Some(DenialCode::ComponentMissing);
+        assert_eq!(say(SignatureTerms { nonce: None, ..TERMS }, NOW), lacking, "{key}");
+        assert_eq!(say(SignatureTerms { components: &["@method"], ..TERMS }, NOW), lacking, "{key}");
+        assert!(ask(verifier, &signer, &AT_NOW).replay().is_some(), "{key}");
+    }
+    let unmarked = Verifier::new([IssuingKey::new(prefix(), &secret(1)).unwrap()]).unwrap();
+    assert_eq!(denial(&unmarked, &made_by(1), &AT_NOW), Some(DenialCode::UnknownKey));
+    assert_eq!(denial(&without, &signing(1), &AT_NOW), Some(DenialCode::UnknownKey), "it knows no such keys");
+}
+
+/// The prefix is a part of the key's name that its holder could choose.
+#[test]
+fn a_key_signs_under_its_own_prefix_alone() {
+    let verifier = with(&[record(&signing(1))]);
+    let parsed = signing(1);
+    let own = SigningKey::of_key(&parse(&parsed).unwrap()).unwrap();
+    let keyid = RequestSigner::from_key(&parsed).unwrap().keyid().to_owned();
+    let named = |keyid: &str| {
+        let signer = RequestSigner::new(own.clone(), keyid);
+        ask(&verifier, &signer, &AT_NOW).accept_replays().denial()
+    };
+    assert_eq!(named(&keyid), None);
+    assert_eq!(named(&keyid.replace("acme_live", "acme_test")), Some(DenialCode::WrongPrefix));
+}
+
+#[test]
+fn a_keyring_that_is_too_old_lets_no_signature_decide() {
+    let verifier = with(&[record(&signing(1))]);
+    let signer = RequestSigner::from_key(&signing(1)).unwrap();
+    let later = NOW + 2 * 86_400;
+    let terms = SignatureTerms { created: Some(later), ..TERMS };
+    let verdict = ask_all(&verifier, &[(&signer, terms)], &RequestContext::at(later)).accept_replays();
+    assert_eq!(verdict.denial(), Some(DenialCode::KeyringExpired));
+}
+
+#[test]
+fn of_several_signatures_one_proves_its_key_and_none_is_of_another() {
+    let verifier = with(&[record(&signing(1)), record(&signing(2))]);
+    let signers = [1, 2].map(|id| RequestSigner::from_key(&signing(id)).unwrap());
+    let [one, other] = &signers;
+    let forger = RequestSigner::new(SigningKey::from_bytes(&[1; 32]), one.keyid());
+    let stranger = RequestSigner::new(SigningKey::from_bytes(&[1; 32]), "partner");
+    let second = SignatureTerms { label: "b", ..TERMS };
+    let say = |first: (&RequestSigner, SignatureTerms<'_>), next| {
+        ask_all(&verifier, &[first, next], &AT_NOW).accept_replays().denial()
+    };
+    assert_eq!(say((one, TERMS), (one, second)), None);
+    assert_eq!(say((one, TERMS), (other, second)), Some(DenialCode::Malformed));
+    assert_eq!(say((one, TERMS), (&stranger, second)), None, "no key of ours");
+    assert_eq!(say((&stranger, TERMS), (one, second)), None);
+    assert_eq!(say((&forger, TERMS), (one, second)), None);
+    let old = SignatureTerms { created: Some(NOW - 301), ..TERMS };
+    assert_eq!(say((one, old), (one, second)), None);
+    assert_eq!(say((one, old), (&forger, second)), Some(DenialCode::SignatureExpired));
+    assert_eq!(say((&forger, TERMS), (&forger, second)), Some(DenialCode::BadSignature));
+    assert_eq!(say((one, TERMS), (one, TERMS)), Some(DenialCode::Malformed), "one label twice");
 }
