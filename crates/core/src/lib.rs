@@ -113,9 +113,10 @@ pub use shared_secret::{Purpose, SharedSecret, SharedSecretError, WrongPurpose};
 pub use signature::{
     Content, DEFAULT_COMPONENTS, DEFAULT_FUTURE_SKEW_SECONDS, DEFAULT_MAX_AGE_SECONDS, HttpRequest,
     InvalidRequest, MAX_COMPONENTS, MAX_FIELDS, MAX_SIGNATURE_BASE_LEN, MAX_SIGNATURE_FIELD_LEN,
-    MAX_SIGNATURE_TEXT_LEN, MAX_SIGNATURES, MAX_TARGET_URI_LEN, NonceRule, PendingVerdict, REPLAY_RECORD_LEN,
-    RequestSigner, SIGNATURE_RECORD_LEN, SignError, SignatureKeys, SignaturePolicy, SignatureTerms,
-    SignedFields, SignerError, SigningKey, VerifiedSignature, verify_signature,
+    MAX_SIGNATURE_TEXT_LEN, MAX_SIGNATURES, MAX_STRUCTURED_LEN, MAX_TARGET_URI_LEN, NonceRule,
+    PendingVerdict, REPLAY_RECORD_LEN, RequestSigner, SIGNATURE_RECORD_LEN, SignError, SignatureKeys,
+    SignaturePolicy, SignatureTerms, SignedFields, SignerError, SigningKey, VerifiedSignature,
+    verify_signature,
 };
 pub use text::SecretText;
 pub use usage::{KeyUsage, UsageBatch, UsageRecorder};

@@ -9,9 +9,13 @@ use crate::{
     },
 };
 use alloc::{borrow::Cow, vec::Vec};
+use core::cell::Cell;
 
 /// The longest signature base, in bytes.
 pub const MAX_SIGNATURE_BASE_LEN: usize = 65_536;
+/// The most bytes of fields that are read for the parameters `sf` and `key` of components, in all signatures of a request
+/// together. A field counts as often as it is read.
+pub const MAX_STRUCTURED_LEN: usize = 16_384;
 
 /// A covered component, of which the text is canonical.
 #[derive(Clone, Copy)]
@@ -70,13 +74,20 @@ impl<'f> Component<'f> {
 
     /// Appends its line of the signature base: identifier, `: `, value and a line feed (section 2.5).
     #[inline]
-    pub(crate) fn write_line(&self, request: &HttpRequest<'_>, base: &mut Vec<u8>) -> Result<(), DenialCode> {
+    ///
+    /// `structured` is how many bytes may yet be read for `sf` and `key`.
+    pub(crate) fn write_line(
+        &self,
+        request: &HttpRequest<'_>,
+        structured: &Cell<usize>,
+        base: &mut Vec<u8>,
+    ) -> Result<(), DenialCode> {
         base.extend_from_slice(self.identifier);
         base.extend_from_slice(b": ");
         let start = base.len();
         match self.name {
             Some([b'@', derived @ ..]) => self.write_derived(derived, request, base)?,
-            Some(name) => self.write_field(name, request, base)?,
+            Some(name) => self.write_field(name, request, structured, base)?,
             None => return Err(DenialCode::Malformed),
         }
         // What is signed are characters of ASCII, and a line feed would be a line of its own (section 2.5).
@@ -124,6 +135,7 @@ impl<'f> Component<'f> {
         &self,
         name: &[u8],
         request: &HttpRequest<'_>,
+        structured: &Cell<usize>,
         base: &mut Vec<u8>,
     ) -> Result<(), DenialCode> {
         let is_lowercase = |byte: &u8| is_token(*byte) && !byte.is_ascii_uppercase();
@@ -134,15 +146,21 @@ impl<'f> Component<'f> {
         if self.parameters.is_empty() {
             return write_combined(name, request, base);
         }
+        let combined = || {
+            let field = combined(name, request)?;
+            let left = structured.get().checked_sub(field.len()).ok_or(DenialCode::Malformed)?;
+            structured.set(left);
+            Ok(field)
+        };
         match self.read_parameters().ok_or(DenialCode::Malformed)? {
             ComponentParameters { strict: false, binary: true, key: None, name: None } => {
                 write_binary(name, request, base)
             }
             ComponentParameters { strict: true, binary: false, key: None, name: None } => {
-                write_strict(&combined(name, request)?, base)
+                write_strict(&combined()?, base)
             }
             ComponentParameters { binary: false, key: Some(key), name: None, .. } => {
-                let member = canonical_member(&combined(name, request)?, &unescaped(key));
+                let member = canonical_member(&combined()?, &unescaped(key));
                 let member = member.map_err(|_| DenialCode::Malformed)?;
                 base.extend_from_slice(&member.ok_or(DenialCode::ComponentMissing)?);
                 Ok(())

@@ -1,7 +1,7 @@
 //! `Signature-Input` and `Signature`: the signatures of a request, by label (RFC 9421 section 4), and the signature base.
 
 use super::{
-    component::{self, Component},
+    component::{self, Component, MAX_STRUCTURED_LEN},
     request::HttpRequest,
 };
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     },
 };
 use alloc::{borrow::Cow, string::String, vec::Vec};
-use core::ops::Range;
+use core::{cell::Cell, ops::Range};
 
 /// The longest `Signature-Input`, and the longest `Signature`, in bytes: all lines of it together.
 pub const MAX_SIGNATURE_FIELD_LEN: usize = 8_192;
@@ -75,6 +75,8 @@ pub(crate) struct LabelledSignatures<'f> {
     /// The inner lists one behind the other.
     text: Vec<u8>,
     all: Vec<Labelled<'f>>,
+    /// How many bytes of fields may yet be read for `sf` and `key`.
+    structured: Cell<usize>,
 }
 
 struct Labelled<'f> {
@@ -111,13 +113,13 @@ impl<'f> LabelledSignatures<'f> {
             all.push(Labelled { label, written: start..canonical.out.len(), items, parameters, value });
         }
         canonical.scanner.end().map_err(malformed)?;
-        Ok(Self { text: canonical.out, all })
+        Ok(Self { text: canonical.out, all, structured: Cell::new(MAX_STRUCTURED_LEN) })
     }
 
     /// The signatures, in the order of `Signature-Input`.
     #[inline]
     pub(crate) fn signatures(&self) -> impl Iterator<Item = Signature<'_>> {
-        self.all.iter().map(|labelled| Signature { text: &self.text, labelled })
+        self.all.iter().map(|labelled| Signature { text: &self.text, labelled, structured: &self.structured })
     }
 }
 
@@ -126,6 +128,7 @@ impl<'f> LabelledSignatures<'f> {
 pub(crate) struct Signature<'f> {
     text: &'f [u8],
     labelled: &'f Labelled<'f>,
+    structured: &'f Cell<usize>,
 }
 
 /// The parameters of a signature that RFC 9421 section 2.3 names.
@@ -149,7 +152,7 @@ impl<'f> Signature<'f> {
     /// The components that it covers.
     #[inline]
     pub(crate) fn components(&self) -> impl Iterator<Item = Component<'f>> + Clone {
-        let Self { text, labelled } = *self;
+        let Self { text, labelled, .. } = *self;
         labelled.items.iter().map(move |item| {
             let text = |range| text.get(range).unwrap_or_default();
             let (identifier, parameters) = (item.written.clone(), item.parameters..item.written.end);
@@ -206,7 +209,7 @@ impl<'f> Signature<'f> {
         }
         let mut base = Vec::with_capacity(512);
         for component in self.components() {
-            component.write_line(request, &mut base)?;
+            component.write_line(request, self.structured, &mut base)?;
         }
         base.extend_from_slice(b"\"@signature-params\": ");
         base.extend_from_slice(self.text.get(self.labelled.written.clone()).unwrap_or_default());

@@ -28,7 +28,7 @@ mod request;
 mod sign;
 mod verify;
 
-pub use component::MAX_SIGNATURE_BASE_LEN;
+pub use component::{MAX_SIGNATURE_BASE_LEN, MAX_STRUCTURED_LEN};
 pub(crate) use fields::SignatureFields;
 pub use fields::{MAX_COMPONENTS, MAX_SIGNATURE_FIELD_LEN, MAX_SIGNATURE_TEXT_LEN, MAX_SIGNATURES};
 pub use key::SigningKey;

@@ -1,7 +1,7 @@
 //! Signing: the two fields that a request gets from a key.
 
 use super::{
-    component::Component,
+    component::{Component, MAX_STRUCTURED_LEN},
     fields::{self, ALGORITHM, LabelledSignatures, Signature},
     key::SigningKey,
     policy::DEFAULT_COMPONENTS,
@@ -14,7 +14,7 @@ use crate::{
     structured_fields::{MAX_INTEGER, canonical_item, is_key, write_base64, write_integer, write_string},
 };
 use alloc::{string::String, vec::Vec};
-use core::fmt;
+use core::{cell::Cell, fmt};
 
 /// The label of a signature unless another is asked for.
 const LABEL: &str = "sig";
@@ -236,8 +236,10 @@ impl SignError {
     /// Finds the component that is at fault.
     #[inline]
     fn of(code: DenialCode, unsigned: &Signature<'_>, request: &HttpRequest<'_>) -> Self {
-        let mut base = Vec::new();
-        let fails = |component: Component<'_>| component.write_line(request, &mut base).err() == Some(code);
+        let (mut base, structured) = (Vec::new(), Cell::new(MAX_STRUCTURED_LEN));
+        let fails = |component: Component<'_>| {
+            component.write_line(request, &structured, &mut base).err() == Some(code)
+        };
         unsigned.components().position(fails).map_or(Self::Components, |index| Self::Component { index })
     }
 }

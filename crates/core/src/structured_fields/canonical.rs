@@ -138,7 +138,7 @@ impl<'t> Canonical<'t> {
 
     /// The members of a dictionary, each once.
     #[inline]
-    fn dictionary(&mut self) -> Result<Vec<Named<'t>>, Malformed> {
+    fn dictionary(&mut self) -> Result<(), Malformed> {
         let (mut members, mut sorted, mut repeated) = (Vec::new(), SortedNames::default(), false);
         while self.scanner.next_member()? {
             if !self.out.is_empty() {
@@ -166,7 +166,7 @@ impl<'t> Canonical<'t> {
         if repeated {
             rewrite(&mut members, &mut self.out, 0, b", ");
         }
-        Ok(members)
+        Ok(())
     }
 }
 
@@ -282,19 +282,27 @@ pub fn canonical_dictionary(field: &[u8]) -> Result<Vec<u8>, Malformed> {
     Ok(canonical.out)
 }
 
-/// The member of a dictionary that has this name, without the name, in its canonical form; `None` if there is none.
+/// The member of a dictionary that has this name, the last of them, without the name, in its canonical form; `None` if there is
+/// none.
 #[inline]
 pub(crate) fn canonical_member(field: &[u8], name: &[u8]) -> Result<Option<Vec<u8>>, Malformed> {
     let mut canonical = Canonical::new(field);
-    let members = canonical.dictionary()?;
+    let mut found = None;
+    while canonical.scanner.next_member()? {
+        let is_it = canonical.scanner.key()? == name;
+        if canonical.scanner.take(b'=') {
+            canonical.member()?;
+        } else {
+            canonical.out.extend_from_slice(b"?1");
+            canonical.read_parameters()?;
+        }
+        if is_it {
+            found = Some(canonical.out.clone());
+        }
+        canonical.out.clear();
+    }
     canonical.scanner.end()?;
-    let Some(member) = members.iter().find(|member| member.name == name) else { return Ok(None) };
-    let text = canonical.out.get(member.written.clone()).unwrap_or_default();
-    let value = text.get(name.len()..).unwrap_or_default();
-    Ok(Some(match value.strip_prefix(b"=") {
-        Some(value) => value.into(),
-        None => [b"?1", value].concat(),
-    }))
+    Ok(found)
 }
 
 /// Names, and the base64 of their values without padding.

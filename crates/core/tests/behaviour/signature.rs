@@ -2,9 +2,9 @@
 
 use base64ct::{Base64, Encoding};
 use claviger_core::{
-    Content, ContentDigest, DenialCode, HttpRequest, MAX_COMPONENTS, MAX_SIGNATURE_FIELD_LEN, NonceRule,
-    Purpose, RequestSigner, SharedSecret, SignError, SignatureKeys, SignaturePolicy, SignatureTerms,
-    SignedFields, SigningKey, VerifiedSignature, verify_signature,
+    Content, ContentDigest, DenialCode, HttpRequest, MAX_COMPONENTS, MAX_SIGNATURE_FIELD_LEN,
+    MAX_STRUCTURED_LEN, NonceRule, Purpose, RequestSigner, SharedSecret, SignError, SignatureKeys,
+    SignaturePolicy, SignatureTerms, SignedFields, SigningKey, VerifiedSignature, verify_signature,
 };
 use proptest::prelude::*;
 
@@ -396,6 +396,58 @@ fn what_is_too_much_is_malformed() {
     assert_eq!(outcome(&fields), malformed);
     let lines: Fields<'_> = (0..1_001).map(|_| ("x", b"".as_slice())).collect();
     assert_eq!(outcome(&lines), malformed);
+}
+
+/// Fields that are read for `sf` and `key` are read before anything is proved, once for each component.
+#[test]
+fn what_structured_fields_cost_is_bounded() {
+    let uri = "https://api.example/";
+    let outcome = |components: &[String], line: &str| {
+        let lines: Fields<'_> = vec![("x", line.as_bytes())];
+        let components: Vec<&str> = components.iter().map(String::as_str).collect();
+        let terms = SignatureTerms { components: &components, ..SignatureTerms::at(NOW) };
+        let signed = signer().sign(&HttpRequest::new("GET", uri, &lines).unwrap(), &terms)?;
+        let mut fields = lines.clone();
+        fields.push(("Signature-Input", signed.signature_input.as_bytes()));
+        fields.push(("Signature", signed.signature.as_bytes()));
+        Ok::<_, SignError>(verify(
+            "GET",
+            uri,
+            &fields,
+            Content::Bytes(b""),
+            &SignaturePolicy::PERMISSIVE,
+            NOW,
+        ))
+    };
+    let keys =
+        |count: usize| -> Vec<String> { (0..count).map(|at| format!("\"x\";key=\"k{at}\"")).collect() };
+    let line = |len: usize| {
+        let members = (0..MAX_COMPONENTS).map(|at| format!("k{at}=1, ")).collect::<String>();
+        format!("{members}last=\"{}\"", "a".repeat(len - members.len() - 7))
+    };
+    let line_of_1024 = line(1024);
+    assert_eq!(line_of_1024.len(), 1024);
+    assert!(outcome(&keys(16), &line_of_1024).unwrap().is_ok());
+    assert_eq!(outcome(&keys(17), &line_of_1024), Err(SignError::Component { index: 16 }));
+    assert!(outcome(&["\"x\";sf".into()], &line(MAX_STRUCTURED_LEN)).unwrap().is_ok());
+    let more = outcome(&["\"x\";sf".into()], &line(MAX_STRUCTURED_LEN + 1));
+    assert_eq!(more, Err(SignError::Component { index: 0 }));
+
+    // A signature that is not good takes from those behind it.
+    let (fields, components) = (line_of_1024, keys(16).join(" "));
+    let input = format!("a=({components}), b=({components})");
+    let lines: Fields<'_> = vec![
+        ("x", fields.as_bytes()),
+        ("Signature-Input", input.as_bytes()),
+        ("Signature", b"a=:AA==:, b=:AA==:"),
+    ];
+    let request = HttpRequest::new("GET", uri, &lines).unwrap();
+    let mut asked = 0;
+    let denied = verify_signature(&request, &SignaturePolicy::PERMISSIVE, NOW, |_| {
+        asked += 1;
+        None
+    });
+    assert_eq!((denied.map(|_| ()), asked), (Err(DenialCode::UnknownKey), 1));
 }
 
 #[test]
