@@ -131,5 +131,5 @@ function put(text: string, memory: Uint8Array, at: number, end: number): number 
 }
 
 function tooLong(): ClavigerError {
-  return new ClavigerError("invalid_options", "context: tenant, address and permissions are too long together");
+  return new ClavigerError("invalid_options", "context: tenant, address and permissions are too long");
 }
