@@ -210,14 +210,15 @@ fn settle<'t>(all: &mut Vec<Named<'t>>, sorted: &mut SortedNames, named: Named<'
 /// Writes all that were written from `begin` on once more, in their order.
 #[inline]
 fn rewrite(all: &mut [Named<'_>], out: &mut Vec<u8>, begin: usize, separator: &[u8]) {
-    let text = out.clone();
-    out.truncate(begin);
+    let text = out.split_off(begin);
     for (place, named) in all.iter_mut().enumerate() {
         if place > 0 {
             out.extend_from_slice(separator);
         }
+        let Range { start, end } = named.written;
+        let written = text.get(start.saturating_sub(begin)..end.saturating_sub(begin));
         let start = out.len();
-        out.extend_from_slice(text.get(named.written.clone()).unwrap_or_default());
+        out.extend_from_slice(written.unwrap_or_default());
         named.written = start..out.len();
     }
 }
