@@ -19,6 +19,7 @@ export {
   parseKey,
 } from "./keys.js";
 export { type KeyParts, type NotWellFormed, type TextKind } from "./parse.js";
+export { ContentDigestReader } from "./content-digest.js";
 export { type RequestContext } from "./context.js";
 export { type VerifierEvent } from "./events.js";
 export { type Body, type HeadersLike, type RequestLike, type SignedRequestLike } from "./headers.js";

@@ -13,6 +13,7 @@ export async function check(claviger, vectors, entry, expectedAtImport = []) {
     keyrings(claviger, vectors, tests);
     webhooks(claviger, vectors, tests);
     await signatures(claviger, vectors, tests);
+    await digests(claviger, tests);
     generating(claviger, tests);
     disposing(claviger, tests);
   });
@@ -131,6 +132,18 @@ async function signatures({ SignatureVerifier }, { signatures: { key_base64: key
 /** A text in UTF-8 as headers have it: a character for each byte. */
 function byteString(text) {
   return Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join("");
+}
+
+/** Content in pieces, which each runtime hashes in its own way. */
+async function digests({ ContentDigestReader }, tests) {
+  const sha256 = "sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:";
+  const sha512 = "sha-512=:WZDPaVn/7XgHaAy8pmojAkGWoRx2UFChF41A2svX+TaPm+AbwAgBWnrIiYllu7BNNyealdVLvRwEmTHWXvJwew==:";
+  for (const [field, expected] of [[sha256, true], [`${sha256}, ${sha512}`, true], [sha512.replace("WZ", "Wa"), false], ["md5=:AA==:", false]]) {
+    const reader = new ContentDigestReader(field);
+    for (const piece of ['{"hello"', "", ': "world"}']) await reader.update(new TextEncoder().encode(piece));
+    const matches = await reader.finish();
+    tests.also(`content digest, ${field}`, () => matches, expected);
+  }
 }
 
 function generating({ Verifier, generateKey, generateSharedSecret, version }, tests) {

@@ -6,6 +6,8 @@
 //! It is built three times, with other features: as the package's WebAssembly (`verify`, the default), for browsers, which
 //! only read the parts of keys (no feature), and for programs' own tests, which make keyrings (`testing`).
 
+#[cfg(feature = "verify")]
+mod content_digest;
 mod exchange;
 #[cfg(any(feature = "verify", feature = "testing"))]
 mod failure;
@@ -27,6 +29,8 @@ mod usage;
 #[cfg(feature = "verify")]
 mod webhook;
 
+#[cfg(feature = "verify")]
+pub use content_digest::{content_digest_matches, content_digest_needs};
 pub use exchange::{exchange, exchanged, exchanged_len};
 #[cfg(any(feature = "verify", feature = "testing"))]
 pub use keys::{generate_opaque_key, generate_shared_secret, generate_signed_key};

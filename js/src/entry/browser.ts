@@ -54,6 +54,12 @@ export class SignatureVerifier {
   }
 }
 
+export class ContentDigestReader {
+  constructor() {
+    forServers("verifying signatures");
+  }
+}
+
 export class RequestSigner {
   constructor() {
     forServers("signing requests");
