@@ -171,7 +171,8 @@ fn pieces() -> impl Strategy<Value = String> {
 #[test]
 fn names_of_one_member_are_not_taken_for_those_of_another() {
     let named = |name: &str| (0..40).rev().map(|at| format!(";{name}{at}=1")).collect::<String>();
-    for parameters in [named("a"), named("b"), format!("{};b7=2", named("b"))] {
+    let forth = (0..40).map(|at| format!(";b{at}=1")).collect::<String>();
+    for parameters in [named("a"), named("b"), format!("{forth}{forth};b7=2")] {
         let field = format!(
             "x{}, y{parameters}, z=({}){parameters}",
             named("a"),
