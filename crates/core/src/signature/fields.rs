@@ -112,7 +112,6 @@ impl<'f> LabelledSignatures<'f> {
             let parameters = core::mem::take(&mut canonical.parameters);
             all.push(Labelled { label, written: start..canonical.out.len(), items, parameters, value });
         }
-        canonical.scanner.end().map_err(malformed)?;
         Ok(Self { text: canonical.out, all, structured: Cell::new(MAX_STRUCTURED_LEN) })
     }
 

@@ -14,7 +14,7 @@ pub(crate) struct Named<'t> {
     pub(crate) name: &'t [u8],
     /// Its value; of an inner list `false`, which is looked at nowhere.
     pub(crate) value: Bare<'t>,
-    /// Where it was written, with its name.
+    /// Where it was written, with its name, before it may have been written once more.
     pub(crate) written: Range<usize>,
 }
 
@@ -79,7 +79,7 @@ impl<'t> Canonical<'t> {
             repeated |= settle(&mut self.parameters, &mut self.sorted, named);
         }
         if repeated {
-            rewrite(&mut self.parameters, &mut self.out, begin, b"");
+            rewrite(&self.parameters, &mut self.out, begin, b"");
         }
         Ok(())
     }
@@ -164,7 +164,7 @@ impl<'t> Canonical<'t> {
             repeated |= settle(&mut members, &mut sorted, named);
         }
         if repeated {
-            rewrite(&mut members, &mut self.out, 0, b", ");
+            rewrite(&members, &mut self.out, 0, b", ");
         }
         Ok(())
     }
@@ -209,17 +209,15 @@ fn settle<'t>(all: &mut Vec<Named<'t>>, sorted: &mut SortedNames, named: Named<'
 
 /// Writes all that were written from `begin` on once more, in their order.
 #[inline]
-fn rewrite(all: &mut [Named<'_>], out: &mut Vec<u8>, begin: usize, separator: &[u8]) {
+fn rewrite(all: &[Named<'_>], out: &mut Vec<u8>, begin: usize, separator: &[u8]) {
     let text = out.split_off(begin);
-    for (place, named) in all.iter_mut().enumerate() {
+    for (place, named) in all.iter().enumerate() {
         if place > 0 {
             out.extend_from_slice(separator);
         }
-        let Range { start, end } = named.written;
+        let Range { start, end } = named.written.clone();
         let written = text.get(start.saturating_sub(begin)..end.saturating_sub(begin));
-        let start = out.len();
         out.extend_from_slice(written.unwrap_or_default());
-        named.written = start..out.len();
     }
 }
 
@@ -259,7 +257,6 @@ pub fn canonical_item(field: &[u8]) -> Result<Vec<u8>, Malformed> {
 pub fn canonical_list(field: &[u8]) -> Result<Vec<u8>, Malformed> {
     let mut canonical = Canonical::new(field);
     canonical.list()?;
-    canonical.scanner.end()?;
     Ok(canonical.out)
 }
 
@@ -279,7 +276,6 @@ pub fn canonical_list(field: &[u8]) -> Result<Vec<u8>, Malformed> {
 pub fn canonical_dictionary(field: &[u8]) -> Result<Vec<u8>, Malformed> {
     let mut canonical = Canonical::new(field);
     canonical.dictionary()?;
-    canonical.scanner.end()?;
     Ok(canonical.out)
 }
 
@@ -302,7 +298,6 @@ pub(crate) fn canonical_member(field: &[u8], name: &[u8]) -> Result<Option<Vec<u
         }
         canonical.out.clear();
     }
-    canonical.scanner.end()?;
     Ok(found)
 }
 
@@ -326,7 +321,6 @@ pub(crate) fn byte_sequences(field: &[u8], most: usize) -> Result<ByteSequences<
         }
         members.push((name, digits));
     }
-    scanner.end()?;
     Ok(members)
 }
 

@@ -48,7 +48,6 @@ pub fn parse_list(field: &[u8]) -> Result<List<'_>, Malformed> {
     while reader.scanner.next_member()? {
         list.members.push(reader.member()?);
     }
-    reader.scanner.end()?;
     Ok(list)
 }
 
@@ -80,7 +79,6 @@ pub fn parse_dictionary(field: &[u8]) -> Result<Dictionary<'_>, Malformed> {
         };
         dictionary.duplicates |= settle(&mut dictionary.entries, &mut sorted, name, value);
     }
-    reader.scanner.end()?;
     Ok(dictionary)
 }
 

@@ -215,7 +215,7 @@ impl<'t> Scanner<'t> {
         self.word(KEY_START, KEY)
     }
 
-    /// Whether a member of a list or dictionary follows, and not its end; what separates it is behind us then.
+    /// Whether a member of a list or dictionary follows; what separates it is behind us then. If none does, nothing follows.
     #[inline]
     pub(crate) fn next_member(&mut self) -> Result<bool, Malformed> {
         if self.members > 0 {

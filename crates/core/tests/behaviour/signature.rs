@@ -2,9 +2,10 @@
 
 use base64ct::{Base64, Encoding};
 use claviger_core::{
-    Content, ContentDigest, DenialCode, HttpRequest, MAX_COMPONENTS, MAX_SIGNATURE_FIELD_LEN,
-    MAX_STRUCTURED_LEN, NonceRule, Purpose, RequestSigner, SharedSecret, SignError, SignatureKeys,
-    SignaturePolicy, SignatureTerms, SignedFields, SigningKey, VerifiedSignature, verify_signature,
+    Content, ContentDigest, DenialCode, HttpRequest, MAX_COMPONENTS, MAX_SIGNATURE_BASE_LEN,
+    MAX_SIGNATURE_FIELD_LEN, MAX_SIGNATURE_TEXT_LEN, MAX_SIGNATURES, MAX_STRUCTURED_LEN, NonceRule, Purpose,
+    RequestSigner, SharedSecret, SignError, SignatureKeys, SignaturePolicy, SignatureTerms, SignedFields,
+    SigningKey, VerifiedSignature, verify_signature,
 };
 use proptest::prelude::*;
 
@@ -170,6 +171,7 @@ fn what_is_not_in_the_request_or_has_no_such_form_is_not_signed() {
         ("Feed", b"a\nb"),
         ("Twice", b"a=1"),
         ("Nul", b"a\0b"),
+        ("Folded", b"a\r\nb"),
     ];
     let uri = "https://www.example.com/path?a=1&a=2&b=%FF";
     for component in [
@@ -197,6 +199,10 @@ fn what_is_not_in_the_request_or_has_no_such_form_is_not_signed() {
         "latin",
         "feed",
         "nul",
+        "folded",
+        r#""twice";sf;name="a""#,
+        r#""twice";bs;name="a""#,
+        r#""twice";key="a";name="a""#,
         "",
         "two words",
         r#""unclosed"#,
@@ -448,6 +454,157 @@ fn what_structured_fields_cost_is_bounded() {
         None
     });
     assert_eq!((denied.map(|_| ()), asked), (Err(DenialCode::UnknownKey), 1));
+}
+
+/// What is signed is the canonical form of `Signature-Input`, however it was sent (RFC 9421 section 2.5, RFC 9651 section 4.2).
+#[test]
+fn what_is_sent_in_another_form_is_verified_in_the_canonical_one() {
+    let uri = "https://api.example/";
+    let fields: Fields<'_> = vec![("X", b"a=1, b=2")];
+    let components = ["@method", r#""x";key="b";sf"#, "x"];
+    let terms = SignatureTerms { components: &components, ..SignatureTerms::at(NOW) };
+    let request = HttpRequest::new("GET", uri, &fields).unwrap();
+    let signed = RequestSigner::new(rfc_key(), "k\"\\").sign(&request, &terms).unwrap();
+    assert_eq!(
+        signed.signature_input,
+        r#"sig=("@method" "x";key="b";sf "x");created=1618884473;keyid="k\"\\""#
+    );
+    let foreign = (0..20).map(|at| format!(";f{at}=1")).collect::<String>();
+    let covered = r#"(  "@method" "x";key="a"; sf=?0;key="b";sf=?1   "x" )"#;
+    let parameters = r#";created=1;  keyid="k";created=01618884473;keyid="k\"\\""#;
+    let whole = format!(r#"a=("@path";x;y;x=2 "x"){foreign};f3=2,sig={covered}{parameters}"#);
+    let (head, tail) = whole.split_once(',').unwrap();
+    let folded = format!("{head},\r\n\t {tail}");
+    let value = format!("sig={}, a=:AA:;x=1", signed.signature.trim_start_matches("sig="));
+    for lines in [vec![whole.as_str()], vec![&folded], vec![head, tail]] {
+        let mut fields = fields.clone();
+        fields.extend(lines.iter().map(|line| ("Signature-Input", line.as_bytes())));
+        fields.push(("Signature", value.as_bytes()));
+        let request = HttpRequest::new("GET", uri, &fields).unwrap();
+        let mut asked = vec![];
+        let verified = verify_signature(&request, &SignaturePolicy::PERMISSIVE, NOW, |keyid| {
+            asked.push(keyid.map(str::to_owned));
+            Some(rfc_key())
+        });
+        let verified = verified.unwrap();
+        assert_eq!((verified.keyid.as_deref(), verified.created), (Some("k\"\\"), Some(1_618_884_473)));
+        assert_eq!(asked, [Some("k\"\\".to_owned())], "{lines:?}");
+    }
+}
+
+/// Two readers of one request must not see two signatures in it.
+#[test]
+fn a_label_or_a_component_that_stands_twice_is_malformed() {
+    let uri = "https://api.example/";
+    let good = sign("GET", uri, &vec![], &SignatureTerms::at(NOW));
+    let (input, value) = (&good.signature_input, &good.signature);
+    for (input, value) in [
+        (format!("{input}, {input}"), value.clone()),
+        (format!("{input}, {input}"), format!("{value}, b=:AA:")),
+        (input.clone(), format!("sig=:AA:, {value}")),
+        (input.clone(), format!("{value}, b=:AA:")),
+        (format!("{input}, b=()"), value.clone()),
+        (format!("{input};b=()"), value.clone()),
+        (format!("{input},"), value.clone()),
+        (input.replacen('=', "", 1), value.clone()),
+    ] {
+        let fields = vec![("Signature-Input", input.as_bytes()), ("Signature", value.as_bytes())];
+        let outcome =
+            verify("GET", uri, &fields, Content::Bytes(b""), &SignaturePolicy::PERMISSIVE, NOW).map(|_| ());
+        assert_eq!(outcome, Err(DenialCode::Malformed), "{input} {value}");
+    }
+    let lines: Fields<'_> = vec![("X", b"a=1")];
+    for twice in [
+        [r#""x";sf;key="a""#, r#""x";key="a";sf"#],
+        [r#""x";sf;key="a""#, r#""x";sf=?0;key="b";sf;key="a""#],
+        [r#""x";bs"#, r#""x";bs=?1"#],
+    ] {
+        let terms = SignatureTerms { components: &twice, ..SignatureTerms::at(NOW) };
+        let refused = signer().sign(&HttpRequest::new("GET", uri, &lines).unwrap(), &terms).unwrap_err();
+        assert_eq!(refused, SignError::Components, "{twice:?}");
+    }
+}
+
+/// A signature over a part of a field says nothing about the rest of it.
+#[test]
+fn what_is_covered_in_part_is_not_covered() {
+    let uri = "https://api.example/?page=2";
+    let digests = format!("{}, md5=:AAAA:", ContentDigest::sha256(b"{}"));
+    let lines: Fields<'_> = vec![("X", b"a=1, b=2"), ("Content-Digest", digests.as_bytes())];
+    let of_x = SignaturePolicy { required_components: &["x"], ..SignaturePolicy::PERMISSIVE };
+    let of_query = SignaturePolicy { required_components: &["@query-param"], ..SignaturePolicy::PERMISSIVE };
+    let of_digest = SignaturePolicy { require_content_digest: true, ..SignaturePolicy::PERMISSIVE };
+    for (component, policy) in [
+        (r#""x";key="a""#, of_x),
+        (r#""x";sf"#, of_x),
+        (r#""x";bs"#, of_x),
+        (r#""@query-param";name="page""#, of_query),
+        (r#""content-digest";key="md5""#, of_digest),
+        (r#""content-digest";bs"#, of_digest),
+    ] {
+        let terms = SignatureTerms { components: &[component], ..SignatureTerms::at(NOW) };
+        let signed = sign("PUT", uri, &lines, &terms);
+        let outcome = |policy: &SignaturePolicy<'_>, content| {
+            verify("PUT", uri, &with(&lines, &signed), Content::Bytes(content), policy, NOW).map(|_| ())
+        };
+        assert_eq!(outcome(&policy, b"{}"), Err(DenialCode::ComponentMissing), "{component}");
+        assert_eq!(outcome(&SignaturePolicy::PERMISSIVE, b"{}"), Ok(()), "{component}");
+        // Still no other content goes with it.
+        let mismatch = component.contains("digest").then_some(DenialCode::DigestMismatch);
+        assert_eq!(outcome(&SignaturePolicy::PERMISSIVE, b"[]").err(), mismatch, "{component}");
+    }
+    for parameters in [";sf", ";bs", ";key=\"a\"", ";unknown"] {
+        let component = format!("\"@query-param\";name=\"page\"{parameters}");
+        let terms = SignatureTerms { components: &[&component], ..SignatureTerms::at(NOW) };
+        let refused = signer().sign(&HttpRequest::new("GET", uri, &lines).unwrap(), &terms).unwrap_err();
+        assert_eq!(refused, SignError::Component { index: 0 }, "{component}");
+    }
+}
+
+/// What is as much as it may be is read, and one more is malformed.
+#[test]
+fn limits_are_what_they_say() {
+    let outcome = |input: String, labels: usize, covered: usize| {
+        let covered = "a".repeat(covered);
+        let values = (0..labels).map(|at| format!("s{at}=:AA==:")).collect::<Vec<_>>().join(", ");
+        let fields = vec![
+            ("x", covered.as_bytes()),
+            ("Signature-Input", input.as_bytes()),
+            ("Signature", values.as_bytes()),
+        ];
+        let policy = SignaturePolicy::PERMISSIVE;
+        verify("GET", "https://api.example/?a", &fields, Content::NotRead, &policy, NOW).unwrap_err()
+    };
+    let of_length = |len: usize| format!("s0=();x=\"{}\"", "a".repeat(len - 10));
+    let of_labels = |count: usize| (0..count).map(|at| format!("s{at}=()")).collect::<Vec<_>>().join(", ");
+    let of_components = |count: usize| {
+        let names: Vec<String> = (0..count).map(|at| format!("\"x{at}\"")).collect();
+        format!("s0=({})", names.join(" "))
+    };
+    let of_nonce = |len: usize| format!("s0=();nonce=\"{}\"", "a".repeat(len));
+    let of_x = || "s0=(\"x\")".to_owned();
+    // Of that base, all but the value.
+    let rest = "\"x\": ".len();
+    for (read, beyond) in [
+        (
+            outcome(of_length(MAX_SIGNATURE_FIELD_LEN), 1, 0),
+            outcome(of_length(MAX_SIGNATURE_FIELD_LEN + 1), 1, 0),
+        ),
+        (outcome(of_labels(MAX_SIGNATURES), 8, 0), outcome(of_labels(MAX_SIGNATURES + 1), 9, 0)),
+        (
+            outcome(of_nonce(MAX_SIGNATURE_TEXT_LEN), 1, 0),
+            outcome(of_nonce(MAX_SIGNATURE_TEXT_LEN + 1), 1, 0),
+        ),
+        (
+            outcome(of_x(), 1, MAX_SIGNATURE_BASE_LEN - rest),
+            outcome(of_x(), 1, MAX_SIGNATURE_BASE_LEN - rest + 1),
+        ),
+    ] {
+        assert_eq!((read, beyond), (DenialCode::BadSignature, DenialCode::Malformed));
+    }
+    let (read, beyond) =
+        (outcome(of_components(MAX_COMPONENTS), 1, 0), outcome(of_components(MAX_COMPONENTS + 1), 1, 0));
+    assert_eq!((read, beyond), (DenialCode::ComponentMissing, DenialCode::Malformed));
 }
 
 #[test]

@@ -167,6 +167,21 @@ fn pieces() -> impl Strategy<Value = String> {
     vec(select(PIECES), 0..16).prop_map(|pieces| pieces.concat())
 }
 
+/// More names than are looked through one by one.
+#[test]
+fn names_of_one_member_are_not_taken_for_those_of_another() {
+    let named = |name: &str| (0..40).rev().map(|at| format!(";{name}{at}=1")).collect::<String>();
+    let forth = (0..40).map(|at| format!(";b{at}=1")).collect::<String>();
+    for parameters in [named("a"), named("b"), format!("{forth}{forth};b7=2")] {
+        let field = format!(
+            "x{}, y{parameters}, z=({}){parameters}",
+            named("a"),
+            format!("1{parameters} ").repeat(2)
+        );
+        check(field.as_bytes()).unwrap();
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
